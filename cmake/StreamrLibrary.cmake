@@ -10,8 +10,10 @@ streamr_own(streamr)
 target_link_libraries(streamr PRIVATE ${streamr_objects})
 target_link_options(streamr PRIVATE
   "LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/streamr.map"
-  "LINKER:--exclude-libs,ALL"
-  $<$<NOT:$<BOOL:${STREAMR_SANITIZE}>>:LINKER:--no-undefined>)
+  "LINKER:--exclude-libs,ALL")
+if(NOT STREAMR_SANITIZE)
+  target_link_options(streamr PRIVATE "LINKER:--no-undefined")
+endif()
 set_target_properties(streamr PROPERTIES
   VERSION "${PROJECT_VERSION}"
   SOVERSION "${PROJECT_VERSION_MAJOR}"
