@@ -1,0 +1,48 @@
+// Decides the shape of one HTTP exchange between io's server and the core: a whole request in, a response out.
+// Never parses octets from the wire and never writes any; io does both.
+// Called by core/node, core/hls and io/server.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.hpp"
+#include "base/types.hpp"
+
+namespace streamr::core {
+
+struct HttpRequest {
+  HttpId id = 0;
+  std::string method;
+  std::string target;                                        // request-target as received
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  SharedBytes body;
+  std::string peer_address;                                  // numeric, without port
+
+  std::string_view path() const {
+    const std::string_view whole = target;
+    return whole.substr(0, whole.find('?'));
+  }
+  std::string_view query() const {
+    const auto mark = target.find('?');
+    return mark == std::string::npos ? std::string_view{} : std::string_view(target).substr(mark + 1);
+  }
+  std::string_view header(std::string_view lower_case_name) const {
+    for (const auto& [name, value] : headers)
+      if (name == lower_case_name) return value;
+    return {};
+  }
+};
+
+// `pieces` are sent in order without a copy. With `open`, more pieces follow as HttpPieces actions and the body is sent
+// chunked; otherwise Content-Length is their sum. io adds Content-Length or Transfer-Encoding, Connection and, for HEAD,
+// leaves the body out (a handler answers HEAD as it would GET).
+struct HttpResponse {
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::vector<SharedBytes> pieces;
+  bool open = false;
+};
+
+}  // namespace streamr::core
