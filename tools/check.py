@@ -133,8 +133,8 @@ def ctest(stage, preset, label_arguments, jobs, env=None):
     folder = BUILD / preset
     code = stage.run(["ctest", "--test-dir", str(folder), "--output-on-failure", "--no-tests=error", f"-j{jobs}",
                       *label_arguments], env=env)
-    log = folder / "Testing" / "Temporary" / "LastTest.log"
-    passed, failures = count_ctest(log.read_text(errors="replace")) if log.exists() else (0, [])
+    log = next(folder.glob("Testing/*/LastTest.log"), None)
+    passed, failures = count_ctest(log.read_text(errors="replace")) if log else (0, [])
     if code != 0 and not failures:
         failures = [f"ctest ended with {code}"]
     stage.tally.add(passed, [f"{stage.name}: {failure}" for failure in failures])
