@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -63,7 +64,12 @@ class StoredChunk {
   SharedBytes slice(std::uint16_t index) const;                                 // empty where not held
   SharedBytes payload() const { return whole() ? payload_ : SharedBytes{}; }    // contiguous, once whole
   std::uint16_t first_missing() const;                                          // slice_count when whole
-  std::size_t memory_bytes() const;
+  std::size_t memory_bytes() const;                                             // header, leaves and payload as allocated
+
+  // Slices in the order in which they verified, so that every subscriber keeps one number as its place.
+  struct Arrival { std::uint16_t index; std::uint64_t mono_us; };
+  const std::vector<Arrival>& arrivals() const { return arrivals_; }
+  std::uint32_t verified_bytes() const { return verified_bytes_; }
 
  private:
   friend class StreamStore;
@@ -73,12 +79,15 @@ class StoredChunk {
   std::shared_ptr<const proto::Certificate> certificate_;
   SharedBytes header_and_leaves_;
   Hash header_hash_;
-  std::shared_ptr<ByteVector> buffer_;      // payload_length octets, filled slice by slice
-  SharedBytes payload_;                     // shares buffer_
+  SharedBytes payload_;                     // payload_length octets, allocated with the first slice
+  std::uint8_t* fill_ = nullptr;            // the same octets while slices still come
   std::vector<bool> present_;
   std::uint16_t held_ = 0;
   std::uint64_t arrived_mono_us_ = 0;
   std::uint64_t whole_mono_us_ = 0;
+  std::vector<Arrival> arrivals_;
+  std::uint32_t verified_bytes_ = 0;
+  bool in_store_ = false;                   // false once trimmed: who still holds it may read and fill it
 };
 using ChunkPtr = std::shared_ptr<const StoredChunk>;
 
@@ -112,7 +121,7 @@ struct EpochStore {
 };
 
 struct StoreLimits {
-  std::uint64_t memory_bytes = 256ull * 1024 * 1024;
+  std::uint64_t memory_bytes = 256ull * 1024 * 1024;   // at twice this even the newest segments are cut
   std::uint32_t min_segments = 12;          // kept whatever age; memory may cut deeper, never below the newest 3
   std::uint64_t keep_us = 60'000'000;       // media older than this (by arrival) goes, beyond min_segments
 };
@@ -141,6 +150,15 @@ class StreamStore {
   std::size_t trim(Now now);
 
  private:
+  using SegmentKey = std::pair<std::uint64_t, std::uint64_t>;     // epoch, segment
+  std::vector<SegmentKey> segments() const;
+  bool aged(const SegmentKey& key, Now now) const;
+  std::size_t remove_segment(const SegmentKey& key);
+  std::size_t remove_oldest_part();
+  void remove_needless(EpochStore& epoch);
+  void forget(const ChunkPtr& chunk);
+  void note_end(EpochStore& epoch, Now now);
+
   StreamId id_;
   StoreLimits limits_;
   std::map<std::uint64_t, EpochStore> epochs_;
