@@ -57,6 +57,7 @@ bool verify(const Key& key, std::string_view prefix, ByteView bytes, const Signa
 // On the curve, canonical encoding, not of small order.
 bool is_sound_key(const Key& key);
 bool equal_in_constant_time(ByteView a, ByteView b);                    // lengths may differ; then false
+void wipe(std::span<std::uint8_t> secret);                              // zeros that the compiler may not leave out
 
 namespace prefix {
 constexpr std::string_view certificate = "streamr/cert/v1";

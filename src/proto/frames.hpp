@@ -139,7 +139,8 @@ class FrameReader {
   ByteView rest_;
 };
 
-// [1] HELLO without version overlap is judged by core; here [2] forms, [3] unknown type < 0x80, [4] limits, [6] ticket form.
+// [1] HELLO without version overlap is judged by core; here [2] forms, [3] unknown type < 0x80, [4] limits.
+// Codes and reasons of SUB_END, DROP, GOAWAY and ERROR are kept as they came, also those that this version has no name for.
 Result<Frame> decode_frame(const RawFrame& raw);
 
 // Each gives one whole frame: header and payload.
@@ -164,6 +165,9 @@ ByteVector encode(const Revoke&);
 // CHUNK and SLICE go out in pieces, so that stored octets are shared: only these few bytes are made per subscriber.
 std::array<std::uint8_t, 16> chunk_frame_prefix(std::uint16_t sub, std::uint32_t chunk_ref, std::size_t leaf_count);
 std::array<std::uint8_t, 16> slice_frame_prefix(std::uint16_t sub, std::uint32_t chunk_ref, std::uint16_t index, std::size_t data_bytes);
+// The same two frames whole, for tests and tools.
+ByteVector encode(const Chunk&, std::uint16_t sub);
+ByteVector encode(const Slice&, std::uint16_t sub);
 
 Hash payload_hash(ByteView frame);               // H of the payload octets of one encoded frame
 bool verify_welcome(const Welcome&, ByteView payload, const Hash& hello_hash);

@@ -64,13 +64,17 @@ struct ChunkHeader {
   std::uint32_t slice_bytes(std::uint16_t index) const;         // length that slice `index` must have
 };
 // [2] size, magic, version, algorithms, content type, slice_log2, slice_count ≠ ceil, lengths with and without GAP or END,
-// duration > 60 s; [4] payload_length > 16 MiB or slice_count > 1024. GAP/END need merkle_root = H("").
+// duration > 60 s, part 65535 without INIT or the other way round; [4] payload_length > 16 MiB or slice_count > 1024.
+// Whether the leaves give merkle_root (H("") for GAP and END) is the verifier's question: a wrong root is [10].
 Result<ChunkHeader> parse_chunk_header(ByteView bytes);
 // [5] epoch, stream, cert_id, track mask, min_segment, capture_time within the certificate ± 120 s, session signature.
 Status verify_chunk_header(const ChunkHeader& header, const Certificate& certificate);
-// Fills merkle_root, slice_count, payload_length, cert_id, signature, raw; `leaves` receives the leaf hashes.
+// Fills merkle_root, slice_count, payload_length, cert_id, signature, raw; `leaves` receives the leaf hashes. The caller
+// keeps payloads within 16 MiB and 1024 slices; slice_log2 is brought into 12–16.
 ChunkHeader issue_chunk_header(ChunkHeader fields, ByteView payload, const Certificate& certificate,
                                const crypto::KeyPair& session, std::vector<Hash>& leaves);
+// Signs the fields as they are, also those that nobody would accept: fills signature and raw only.
+ChunkHeader sign_chunk_header(ChunkHeader fields, const crypto::KeyPair& session);
 
 struct Ticket {
   static constexpr std::size_t size = 248;
@@ -88,7 +92,7 @@ struct Ticket {
   Signature signature;
   std::array<std::uint8_t, size> raw{};
 };
-Result<Ticket> parse_ticket(ByteView bytes);                    // [6] size, magic, version
+Result<Ticket> parse_ticket(ByteView bytes);                    // [2] size, magic, version
 Status verify_ticket(const Ticket& ticket, const Key& coordinator_key);   // [6] signature only
 Ticket issue_ticket(Ticket fields, const crypto::KeyPair& coordinator);
 
@@ -113,9 +117,9 @@ struct Receipt {
   Signature signature;
   std::array<std::uint8_t, size> raw{};
 };
-Result<Receipt> parse_receipt(ByteView bytes);                  // [5] size, magic, version
+Result<Receipt> parse_receipt(ByteView bytes);                  // [2] size, magic, version
 Status verify_receipt(const Receipt& receipt);                  // [5] signature
-Receipt issue_receipt(Receipt fields, const crypto::KeyPair& viewer);
+Receipt issue_receipt(Receipt fields, const crypto::KeyPair& viewer);   // a viewer_key of zeros becomes the signer's
 
 struct Revocation {
   static constexpr std::size_t size = 120;
@@ -127,7 +131,7 @@ struct Revocation {
 };
 Result<Revocation> parse_revocation(ByteView bytes);            // [2]
 Status verify_revocation(const Revocation& revocation);         // [5]
-Revocation issue_revocation(Revocation fields, const crypto::KeyPair& root);
+Revocation issue_revocation(Revocation fields, const crypto::KeyPair& root);   // fills stream_id, signature, raw
 
 // Two valid headers of one place with other bytes; 448 octets.
 Status verify_equivocation(ByteView proof, const Certificate& certificate);

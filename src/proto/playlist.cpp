@@ -1,0 +1,137 @@
+#include "proto/playlist.hpp"
+
+#include <array>
+#include <cstdio>
+
+namespace streamr::proto {
+namespace {
+
+struct CivilDate {
+  std::uint64_t year;
+  unsigned month;
+  unsigned day;
+};
+
+// Days since 1970-01-01 to a date of the Gregorian calendar. Years begin in March here, so that the leap day is the last
+// one of a year and month lengths follow one line.
+CivilDate civil_from_days(std::uint64_t days_since_1970) {
+  constexpr std::uint64_t days_to_1970 = 719'468;  // from 0000-03-01
+  constexpr std::uint64_t days_in_400_years = 146'097;
+  const std::uint64_t days = days_since_1970 + days_to_1970;
+  const std::uint64_t cycle = days / days_in_400_years;
+  const std::uint64_t day_of_cycle = days % days_in_400_years;
+  const std::uint64_t year_of_cycle =
+      (day_of_cycle - day_of_cycle / 1460 + day_of_cycle / 36'524 - day_of_cycle / 146'096) / 365;
+  const std::uint64_t day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+  const std::uint64_t month_from_march = (5 * day_of_year + 2) / 153;
+  const auto day = static_cast<unsigned>(day_of_year - (153 * month_from_march + 2) / 5 + 1);
+  const auto month = static_cast<unsigned>(month_from_march < 10 ? month_from_march + 3 : month_from_march - 9);
+  return {cycle * 400 + year_of_cycle + (month <= 2 ? 1 : 0), month, day};
+}
+
+void append_seconds(std::string& out, std::uint64_t us) {
+  std::array<char, 40> text{};
+  std::snprintf(text.data(), text.size(), "%llu.%06llu", static_cast<unsigned long long>(us / 1'000'000),
+                static_cast<unsigned long long>(us % 1'000'000));
+  out += text.data();
+}
+
+// A quoted-string may hold no quote, CR or LF; none of ours should, and a playlist must not break if one does.
+void append_quoted(std::string& out, const std::string& text) {
+  out += '"';
+  for (const char c : text)
+    if (c != '"' && c != '\r' && c != '\n') out += c;
+  out += '"';
+}
+
+void append_segment(std::string& out, const PlaylistSegment& segment) {
+  if (segment.discontinuity) out += "#EXT-X-DISCONTINUITY\n";
+  if (!segment.map_uri.empty()) {
+    out += "#EXT-X-MAP:URI=";
+    append_quoted(out, segment.map_uri);
+    out += '\n';
+  }
+  out += "#EXT-X-PROGRAM-DATE-TIME:" + iso8601_ms(segment.capture_time_us) + '\n';
+  if (segment.gap) out += "#EXT-X-GAP\n";
+  out += "#EXTINF:";
+  append_seconds(out, segment.duration_us);
+  out += ",\n" + segment.uri + '\n';
+}
+
+void append_rendition(std::string& out, const PlaylistRendition& rendition) {
+  out += "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=";
+  append_quoted(out, rendition.name);
+  out += rendition.is_default ? ",DEFAULT=YES,AUTOSELECT=YES" : ",DEFAULT=NO,AUTOSELECT=YES";
+  if (rendition.channels != 0) out += ",CHANNELS=\"" + std::to_string(rendition.channels) + '"';
+  if (!rendition.uri.empty()) {
+    out += ",URI=";
+    append_quoted(out, rendition.uri);
+  }
+  out += '\n';
+}
+
+void append_variant(std::string& out, const PlaylistVariant& variant, const std::string& pathway_id) {
+  out += "#EXT-X-STREAM-INF:BANDWIDTH=" + std::to_string(variant.bandwidth_bps);
+  if (!variant.codecs.empty()) {
+    out += ",CODECS=";
+    append_quoted(out, variant.codecs);
+  }
+  if (variant.width != 0 && variant.height != 0)
+    out += ",RESOLUTION=" + std::to_string(variant.width) + 'x' + std::to_string(variant.height);
+  if (variant.milli_fps != 0) {
+    std::array<char, 32> rate{};
+    std::snprintf(rate.data(), rate.size(), ",FRAME-RATE=%u.%03u", variant.milli_fps / 1000, variant.milli_fps % 1000);
+    out += rate.data();
+  }
+  if (variant.uses_audio_group) out += ",AUDIO=\"audio\"";
+  if (!pathway_id.empty()) {
+    out += ",PATHWAY-ID=";
+    append_quoted(out, pathway_id);
+  }
+  out += '\n' + variant.uri + '\n';
+}
+
+}  // namespace
+
+std::string iso8601_ms(std::uint64_t unix_us) {
+  const std::uint64_t ms = unix_us / 1000;
+  const std::uint64_t seconds = ms / 1000;
+  const CivilDate date = civil_from_days(seconds / 86'400);
+  const auto second_of_day = static_cast<unsigned>(seconds % 86'400);
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%04llu-%02u-%02uT%02u:%02u:%02u.%03uZ",
+                static_cast<unsigned long long>(date.year), date.month, date.day, second_of_day / 3600,
+                second_of_day / 60 % 60, second_of_day % 60, static_cast<unsigned>(ms % 1000));
+  return text.data();
+}
+
+std::string render_media_playlist(const MediaPlaylist& playlist) {
+  std::string out;
+  out.reserve(256 + playlist.segments.size() * 160);
+  out += "#EXTM3U\n#EXT-X-VERSION:" + std::to_string(playlist.version) + '\n';
+  out += "#EXT-X-TARGETDURATION:" + std::to_string(playlist.target_duration_s) + '\n';
+  out += "#EXT-X-MEDIA-SEQUENCE:" + std::to_string(playlist.media_sequence) + '\n';
+  out += "#EXT-X-DISCONTINUITY-SEQUENCE:" + std::to_string(playlist.discontinuity_sequence) + '\n';
+  out += "#EXT-X-INDEPENDENT-SEGMENTS\n";
+  for (const PlaylistSegment& segment : playlist.segments) append_segment(out, segment);
+  if (playlist.ended) out += "#EXT-X-ENDLIST\n";
+  return out;
+}
+
+std::string render_multivariant_playlist(const MultivariantPlaylist& playlist) {
+  std::string out = "#EXTM3U\n#EXT-X-VERSION:" + std::to_string(playlist.version) + "\n#EXT-X-INDEPENDENT-SEGMENTS\n";
+  if (!playlist.steering_url.empty()) {
+    out += "#EXT-X-CONTENT-STEERING:SERVER-URI=";
+    append_quoted(out, playlist.steering_url);
+    if (!playlist.pathway_id.empty()) {
+      out += ",PATHWAY-ID=";
+      append_quoted(out, playlist.pathway_id);
+    }
+    out += '\n';
+  }
+  for (const PlaylistRendition& rendition : playlist.audio) append_rendition(out, rendition);
+  for (const PlaylistVariant& variant : playlist.variants) append_variant(out, variant, playlist.pathway_id);
+  return out;
+}
+
+}  // namespace streamr::proto
