@@ -1,0 +1,345 @@
+#include "io/connection.hpp"
+
+#include <algorithm>
+
+#include "io/http_text.hpp"
+#include "io/server.hpp"
+#include "io/ws_handshake.hpp"
+
+namespace streamr::io {
+namespace {
+
+// A client that asks on without reading answers waits until this much or less of the answers is still here.
+constexpr std::uint64_t answers_ahead_bytes = 64 * 1024;
+constexpr std::size_t requests_ahead_bytes = 64 * 1024;
+
+bool status_has_body(int status) { return status >= 200 && status != 204 && status != 304; }
+
+}  // namespace
+
+Connection::Connection(Server& server)
+    : server_(server), out_(reinterpret_cast<uv_stream_t*>(&socket_), *this) {}
+
+Connection::~Connection() = default;
+
+void Connection::start(std::string peer_address, bool admitted) {
+  peer_address_ = std::move(peer_address);
+  counted_ = admitted;
+  state_since_ms_ = last_heard_ms_ = last_progress_ms_ = server_.now_ms();
+  set_reading(true);
+  if (!admitted) refuse({503, "too many connections from this address"});
+}
+
+void Connection::set_reading(bool wanted) {
+  if (wanted == reading_ || state_ == State::closed) return;
+  reading_ = wanted;
+  auto* stream = reinterpret_cast<uv_stream_t*>(&socket_);
+  if (!wanted) {
+    uv_read_stop(stream);
+    return;
+  }
+  uv_read_start(
+      stream,
+      [](uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
+        auto& shared = static_cast<Connection*>(handle->data)->server_.read_buffer_;
+        *buffer = uv_buf_init(shared.data(), static_cast<unsigned>(shared.size()));
+      },
+      [](uv_stream_t* from, ssize_t count, const uv_buf_t* buffer) {
+        static_cast<Connection*>(from->data)->on_read(count, buffer->base);
+      });
+}
+
+void Connection::on_read(ssize_t count, const char* data) {
+  if (count == 0) return;
+  if (count < 0) {
+    set_reading(false);
+    peer_ended_ = true;
+    // A client may close its sending half and still wait for the answers it asked for.
+    const bool owes_answers = state_ == State::answering || (state_ == State::reading && !out_.empty());
+    if (count != UV_EOF || !owes_answers) close_now(count == UV_EOF ? "the peer closed the connection" : uv_strerror(static_cast<int>(count)));
+    return;
+  }
+  last_heard_ms_ = server_.now_ms();
+  const ByteView bytes(reinterpret_cast<const std::uint8_t*>(data), static_cast<std::size_t>(count));
+  if (state_ == State::websocket)
+    take_websocket(bytes);
+  else if (state_ == State::reading && waiting_.empty())
+    take_http(bytes);
+  else if (state_ == State::reading || state_ == State::answering)
+    waiting_.insert(waiting_.end(), bytes.begin(), bytes.end());
+  if (waiting_.size() > requests_ahead_bytes) set_reading(false);
+}
+
+void Connection::take_http(ByteView bytes) {
+  while (state_ == State::reading && !bytes.empty() && out_.outstanding() <= answers_ahead_bytes) {
+    if (parser_.idle()) state_since_ms_ = server_.now_ms();
+    switch (parser_.feed(bytes)) {
+      case HttpParser::Step::more:
+        break;
+      case HttpParser::Step::head:
+        state_since_ms_ = server_.now_ms();
+        if (parser_.head().expects_continue && bytes.empty()) {
+          out_.push_text("HTTP/1.1 100 Continue\r\n\r\n");
+          server_.mark_dirty(this);
+        }
+        break;
+      case HttpParser::Step::complete:
+        on_request();
+        break;
+      case HttpParser::Step::refused:
+        refuse(parser_.refusal());
+        break;
+    }
+  }
+  if (state_ == State::websocket)
+    take_websocket(bytes);
+  else if (state_ == State::reading || state_ == State::answering)
+    waiting_.insert(waiting_.end(), bytes.begin(), bytes.end());
+}
+
+void Connection::on_request() {
+  HttpHead& head = parser_.head();
+  const auto path = std::string_view(head.target).substr(0, head.target.find('?'));
+  if (path == ws_path) {
+    if (asks_for_websocket(head)) return upgrade();
+    return refuse({426, "this address speaks WebSocket with the subprotocol streamr.relay.v1"});
+  }
+  exchange_ = server_.next_http_id();
+  server_.exchanges_[exchange_] = this;
+  state_ = State::answering;
+  close_after_answer_ = !head.keep_alive;
+  core::HttpRequest request;
+  request.id = exchange_;
+  request.method = head.method;
+  request.target = head.target;
+  request.headers = head.headers;
+  request.body = parser_.take_body();
+  request.peer_address = peer_address_;
+  server_.handler_.on_http(request);
+}
+
+void Connection::upgrade() {
+  if (const auto refusal = websocket_refusal(parser_.head())) return refuse(*refusal);
+  if (!server_.count_up(peer_address_, Server::Kind::websocket)) return refuse({503, "too many WebSocket connections from this address"});
+  server_.count_down(peer_address_, Server::Kind::http);
+  out_.push_text(websocket_answer(parser_.head()));
+  parser_.reset();
+  receiver_ = std::make_unique<WsReceiver>(static_cast<WsReceiver::Sink&>(*this));
+  state_ = State::websocket;
+  last_ping_ms_ = last_heard_ms_ = server_.now_ms();
+  link_ = server_.handler_.on_accepted(peer_address_);
+  server_.links_[link_] = this;
+  server_.mark_dirty(this);
+}
+
+void Connection::refuse(const HttpRefusal& refusal) {
+  out_.push_text(refusal_answer(refusal, parser_.head().method == "HEAD"));
+  linger();
+}
+
+// ---- answers
+
+void Connection::reply(core::HttpResponse response) {
+  if (state_ != State::answering) return;
+  const HttpHead& head = parser_.head();
+  AnswerForm form;
+  form.http_1_1 = head.http_1_1;
+  form.has_body = status_has_body(response.status);
+  bodiless_ = head.method == "HEAD" || !form.has_body;
+  chunked_ = response.open && form.http_1_1;
+  if (response.open && !form.http_1_1 && !bodiless_) close_after_answer_ = true;     // the end is where the bytes end
+  form.keep_alive = !close_after_answer_;
+  if (!response.open) {
+    form.content_length = 0;
+    for (const auto& piece : response.pieces) *form.content_length += piece.size();
+  }
+  out_.push_text(answer_head(response.status, response.headers, form));
+  server_.mark_dirty(this);
+  if (response.open && bodiless_) {
+    const HttpId id = exchange_;
+    answer_done();
+    server_.handler_.on_http_closed(id);                     // no more pieces are wanted
+  } else if (response.open) {
+    pieces(response.pieces, false);
+  } else {
+    if (!bodiless_)
+      for (auto& piece : response.pieces) out_.push(std::move(piece));
+    answer_done();
+  }
+}
+
+void Connection::pieces(const std::vector<SharedBytes>& pieces, bool end) {
+  if (state_ != State::answering) return;
+  std::size_t bytes = 0;
+  for (const auto& piece : pieces) bytes += piece.size();
+  if (bytes != 0) {
+    if (chunked_) {
+      char size[20];
+      std::snprintf(size, sizeof size, "%zx\r\n", bytes);
+      out_.push_text(size);
+    }
+    for (const auto& piece : pieces) out_.push(piece);
+    if (chunked_) out_.push_text("\r\n");
+  }
+  if (end && chunked_) out_.push_text("0\r\n\r\n");
+  server_.mark_dirty(this);
+  if (end) answer_done();
+}
+
+void Connection::answer_done() {
+  server_.exchanges_.erase(exchange_);
+  exchange_ = 0;
+  parser_.reset();
+  state_ = State::reading;
+  state_since_ms_ = server_.now_ms();
+  answered_ = true;
+  if (close_after_answer_) linger();
+}
+
+// ---- WebSocket
+
+void Connection::take_websocket(ByteView bytes) {
+  if (receiver_->feed(bytes)) return;
+  send_control(ws_close, {0x03, 0xEA});                      // 1002, protocol error
+  end_link(receiver_->problem());
+  linger();
+}
+
+void Connection::send(const std::vector<SharedBytes>& pieces) {
+  if (state_ != State::websocket) return;
+  std::uint64_t bytes = 0;
+  for (const auto& piece : pieces) bytes += piece.size();
+  out_.push(ws_frame_header(ws_binary, bytes));
+  for (const auto& piece : pieces) out_.push(piece);
+  queued();
+}
+
+void Connection::send_control(std::uint8_t first_octet, ByteVector payload) {
+  out_.push(ws_frame_header(first_octet, payload.size()));
+  out_.push(SharedBytes::take(std::move(payload)));
+  queued();
+}
+
+void Connection::queued() {
+  server_.mark_dirty(this);
+  if (out_.outstanding() > server_.options_.websocket_queue_bytes) close_now("the peer reads too slowly");
+}
+
+void Connection::on_ws_message(SharedBytes message) { server_.handler_.on_message(link_, message); }
+void Connection::on_ws_text() { server_.handler_.on_text_message(link_); }
+void Connection::on_ws_oversized() { server_.handler_.on_oversized_message(link_); }
+void Connection::on_ws_ping(ByteView payload) { send_control(ws_pong, ByteVector(payload.begin(), payload.end())); }
+
+void Connection::on_ws_close(std::uint16_t code) {
+  const bool sendable = code >= 1000 && code < 5000 && code != 1005 && code != 1006 && code != 1015;
+  ByteVector echo(2);
+  store_u16(echo.data(), sendable ? code : std::uint16_t{1000});
+  send_control(ws_close, std::move(echo));
+  if (state_ != State::websocket) return;
+  end_link("the peer closed the WebSocket with code " + std::to_string(code));
+  linger();
+}
+
+void Connection::close_politely() {
+  if (state_ != State::websocket) return;
+  send_control(ws_close, {0x03, 0xE8});                      // 1000, normal
+  if (state_ != State::websocket) return;
+  end_link("closed by this side");
+  linger();
+}
+
+void Connection::end_link(const std::string& why) {
+  if (link_ == 0) return;
+  const LinkId link = std::exchange(link_, 0);
+  server_.links_.erase(link);
+  server_.handler_.on_closed(link, why);
+}
+
+// ---- socket
+
+void Connection::flush() {
+  if (state_ == State::closed) return;
+  if (const int error = out_.flush(); error != 0) return close_now(uv_strerror(error));
+  if (state_ == State::websocket) server_.handler_.on_sent(link_, out_.outstanding());
+  if (state_ == State::reading && !waiting_.empty() && out_.outstanding() <= answers_ahead_bytes) {
+    const ByteVector waiting = std::exchange(waiting_, {});
+    take_http(waiting);
+    if (waiting_.size() <= requests_ahead_bytes && !peer_ended_) set_reading(true);
+  }
+  if (!out_.empty()) return;
+  if (state_ == State::reading && peer_ended_ && waiting_.empty()) return close_now("the peer closed the connection");
+  if (state_ == State::lingering && !shutdown_sent_) {
+    shutdown_sent_ = true;
+    state_since_ms_ = server_.now_ms();
+    uv_shutdown(&shutdown_, reinterpret_cast<uv_stream_t*>(&socket_), [](uv_shutdown_t*, int) {});
+    if (peer_ended_) close_now("the peer closed the connection");
+  }
+}
+
+void Connection::on_write_done(int error) {
+  if (state_ == State::closed) return;
+  if (error != 0) return close_now(uv_strerror(error));
+  flush();
+}
+
+// All is said: what was queued goes out, what still comes is read and discarded, so that no reset destroys the last words.
+void Connection::linger() {
+  if (state_ == State::closed || state_ == State::lingering) return;
+  state_ = State::lingering;
+  state_since_ms_ = server_.now_ms();
+  waiting_ = {};
+  if (!peer_ended_) set_reading(true);
+  server_.mark_dirty(this);
+}
+
+void Connection::close_now(const std::string& why) {
+  if (state_ == State::closed) return;
+  const State before = std::exchange(state_, State::closed);
+  if (counted_) server_.count_down(peer_address_, receiver_ ? Server::Kind::websocket : Server::Kind::http);
+  server_.dirty_.erase(this);
+  uv_close(reinterpret_cast<uv_handle_t*>(&socket_), [](uv_handle_t* handle) {
+    auto* connection = static_cast<Connection*>(handle->data);
+    connection->server_.forget(connection);
+  });
+  end_link(why);
+  if (before == State::answering) {
+    server_.exchanges_.erase(exchange_);
+    server_.handler_.on_http_closed(exchange_);
+  }
+}
+
+// ---- clocks
+
+void Connection::on_tick(std::uint64_t now_ms) {
+  if (state_ == State::closed) return;
+  const std::uint64_t outstanding = out_.outstanding();
+  if (outstanding == 0 || outstanding != last_outstanding_) last_progress_ms_ = now_ms;
+  last_outstanding_ = outstanding;
+  if (now_ms - last_progress_ms_ >= server_.options_.stuck_ms) return close_now("the peer takes nothing");
+  if (state_ == State::reading) return tick_reading(now_ms);
+  if (state_ == State::websocket) return tick_websocket(now_ms);
+  if (state_ == State::lingering && shutdown_sent_ && now_ms - state_since_ms_ >= server_.options_.linger_ms) close_now("done");
+}
+
+void Connection::tick_reading(std::uint64_t now_ms) {
+  const ServerOptions& options = server_.options_;
+  const std::uint64_t waited = now_ms - state_since_ms_;
+  if (parser_.in_body()) {
+    if (waited >= options.body_within_ms) refuse({408, "the body did not come within 30 seconds"});
+  } else if (!parser_.idle()) {
+    if (waited >= options.header_within_ms) refuse({408, "the head of the request did not come within 10 seconds"});
+  } else if (out_.empty() && waiting_.empty() && waited >= (answered_ ? options.idle_ms : options.header_within_ms)) {
+    close_now("idle");
+  }
+}
+
+void Connection::tick_websocket(std::uint64_t now_ms) {
+  const ServerOptions& options = server_.options_;
+  if (now_ms - last_heard_ms_ >= options.silence_ms) return close_now("the peer was silent for 30 seconds");
+  if (now_ms - last_ping_ms_ < options.ping_every_ms) return;
+  last_ping_ms_ = now_ms;
+  send_control(ws_ping, {});
+  if (state_ == State::websocket) flush();
+}
+
+}  // namespace streamr::io

@@ -1,0 +1,102 @@
+// Decides who may connect to the one listening port (limits an address and in all), and drives every connection's clock.
+// Never parses octets; that is connection, which also owns the socket. Runs on the loop's thread only.
+// Called by runtime; answers come back through send, reply and pieces.
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/result.hpp"
+#include "core/http.hpp"
+#include "io/address.hpp"
+#include "io/handler.hpp"
+
+namespace streamr::io {
+
+class Connection;
+
+struct ServerOptions {
+  std::size_t http_an_address = limits::http_an_address;
+  std::size_t websockets_an_address = limits::websockets_an_address;
+  std::size_t connections = 8192;
+  std::uint64_t header_within_ms = 10'000;
+  std::uint64_t body_within_ms = 30'000;
+  std::uint64_t idle_ms = 30'000;                            // keep-alive without a request
+  std::uint64_t stuck_ms = 30'000;                           // a reader that takes nothing
+  std::uint64_t ping_every_ms = limits::ping_every_us / 1000;
+  std::uint64_t silence_ms = limits::silence_us / 1000;
+  std::uint64_t linger_ms = 1'000;                           // read and discard before the socket closes
+  std::uint64_t websocket_queue_bytes = 4 * 1024 * 1024;     // above it the link is closed; the core keeps far below
+  std::uint64_t tick_ms = 250;
+  int kernel_send_bytes = 512 * 1024;                        // SO_SNDBUF
+  int kernel_unsent_bytes = 128 * 1024;                      // TCP_NOTSENT_LOWAT: what waits stays here, where it can be dropped
+  bool reuse_port = false;                                   // several loops on one port
+};
+
+class Server {
+ public:
+  Server(uv_loop_t* loop, Handler& handler, ServerOptions options = {});
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // INUSE, IO, INVALID. The host may be a name; its first address is taken.
+  Status listen(const HostPort& address);
+  const HostPort& listening() const { return listening_; }
+
+  bool owns(LinkId link) const { return links_.contains(link); }
+  void send(LinkId link, const std::vector<SharedBytes>& pieces);
+  void close_link(LinkId link);
+  void reply(HttpId id, core::HttpResponse response);
+  void pieces(HttpId id, const std::vector<SharedBytes>& pieces, bool end);
+  // Writes what send, reply and pieces queued; reports on_sent. False: there was nothing to write.
+  bool flush();
+
+  void stop_listening();
+  // Closes all sockets without good-bye; idle() follows after some turns of the loop.
+  void close_all();
+  bool idle() const { return connections_.empty() && !listener_open_ && !timer_open_; }
+  // Connections that still have something to say; held requests and idle ones do not count.
+  std::size_t busy() const;
+  std::size_t connection_count() const { return connections_.size(); }
+
+ private:
+  friend class Connection;
+  enum class Kind { http, websocket };
+  struct AddressCount { std::size_t http = 0, websocket = 0; };
+
+  void on_incoming();
+  void on_tick();
+  void tune(uv_tcp_t* socket) const;
+  Status bind(const HostPort& address);
+  // What connections tell.
+  bool count_up(const std::string& address, Kind kind);
+  void count_down(const std::string& address, Kind kind);
+  void mark_dirty(Connection* connection) { dirty_.insert(connection); }
+  void forget(Connection* connection);
+  HttpId next_http_id() { return ++last_http_id_; }
+  std::uint64_t now_ms() const { return uv_now(loop_); }
+
+  uv_loop_t* loop_;
+  Handler& handler_;
+  ServerOptions options_;
+  HostPort listening_;
+  uv_tcp_t listener_{};
+  uv_timer_t timer_{};
+  bool listener_open_ = false;
+  bool timer_open_ = false;
+  std::vector<char> read_buffer_;                            // one for all: octets are taken before the next read
+  std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+  std::unordered_map<LinkId, Connection*> links_;
+  std::unordered_map<HttpId, Connection*> exchanges_;
+  std::unordered_map<std::string, AddressCount> addresses_;
+  std::unordered_set<Connection*> dirty_;
+  HttpId last_http_id_ = 0;
+};
+
+}  // namespace streamr::io
