@@ -94,6 +94,7 @@ class Presence {
 
   void announce(const StreamAnnouncement& announcement, Now now);         // repeats until origins are told
   void request_session(const SessionRequest& request, Now now);           // one answer each
+  void cancel_session(std::uint64_t request);                // its answer is not wanted any more
   void report_receipt(const proto::Receipt& newest, bool final, Now now); // relay side: joins the next batch (60 s, 30 s after FINAL)
   void post_viewer_receipt(const proto::Receipt& receipt, Now now);       // at most once a minute a session
   void report_evidence(Evidence evidence, Now now);
