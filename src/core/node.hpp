@@ -24,6 +24,7 @@ struct NodeConfig {
   std::string name, software;
   std::uint32_t capacity_kbps = 100'000;
   std::uint64_t memory_bytes = 256ull << 20;
+  bool serves_http = true;                       // keep HLS playlists of every stream
   std::optional<Key> coordinator_key;
   std::uint64_t seed = 0;                        // io draws it; the simulator chooses it
   std::array<std::uint8_t, 16> boot_id{};

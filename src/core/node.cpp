@@ -1,0 +1,381 @@
+#include "core/node.hpp"
+
+#include <algorithm>
+
+#include "core/node_state.hpp"
+
+namespace streamr::core {
+
+namespace {
+
+constexpr std::uint64_t tick_us = 50'000;               // repairs, holes and receipts are looked at this often while media runs
+constexpr std::uint64_t trim_every_us = 500'000;
+constexpr std::uint64_t asked_kept_us = 30'000'000;
+
+}  // namespace
+
+Node::State::State(NodeConfig given, const crypto::KeyPair& key)
+    : config(std::move(given)), identity(key), own_prefix(PathEntry::copy(key.public_key().data())), random(config.seed) {
+  load_state();
+  if (config.coordinator_url.empty()) return;
+  while (config.coordinator_url.ends_with('/')) config.coordinator_url.pop_back();
+  PresenceConfig presence_config;
+  presence_config.coordinator_url = config.coordinator_url;
+  presence_config.role = config.role == STREAMR_ROLE_RELAY ? "relay" : config.role == STREAMR_ROLE_ORIGIN ? "origin" : config.role == STREAMR_ROLE_PUBLISHER ? "publisher" : "viewer";
+  presence_config.name = config.name;
+  presence_config.software = config.software;
+  presence_config.advertise_url = config.advertise_url;
+  presence_config.capacity_kbps = config.capacity_kbps;
+  presence_config.boot_id = config.boot_id;
+  presence_config.seed = random.next();
+  presence_config.coordinator_key = config.coordinator_key;
+  for (const auto& [name, value] : config.state) {
+    if (name == "batch-chain")
+      if (const auto hash = fixed_from_hex<Hash>(value)) presence_config.batch_chain = *hash;
+  }
+  presence = std::make_unique<Presence>(std::move(presence_config), identity);
+}
+
+// Unpredictable to peers because the seed and the secret key go into it; different each time because a counter does.
+Nonce Node::State::next_nonce() {
+  crypto::Hasher hasher;
+  std::array<std::uint8_t, 16> fresh{};
+  store_u64(fresh.data(), random.next());
+  store_u64(fresh.data() + 8, ++nonce_counter);
+  const auto secret = identity.seed();
+  hasher.update(view_of("streamr nonce")).update(secret).update(config.boot_id).update(fresh);
+  return Nonce::copy(hasher.finish().data());
+}
+
+NodeEvent& Node::State::event(std::uint32_t kind, std::int64_t value, std::string text, Now now) {
+  NodeEvent happened;
+  happened.kind = kind;
+  happened.value = value;
+  happened.time_us = now.unix_us;
+  happened.text = std::move(text);
+  actions.push_back(std::move(happened));
+  return std::get<NodeEvent>(actions.back());
+}
+
+Stream* Node::State::find_stream(const StreamId& id) {
+  const auto found = streams.find(id);
+  return found == streams.end() ? nullptr : found->second.get();
+}
+
+Stream& Node::State::open_stream(const StreamId& id) {
+  auto& stream = streams[id];
+  if (stream) return *stream;
+  StoreLimits store_limits;
+  store_limits.memory_bytes = config.memory_bytes;
+  stream = std::make_unique<Stream>(id, store_limits);
+  if (config.serves_http) {
+    HlsConfig hls;
+    hls.pathway_id = to_hex(identity.public_key().view()).substr(0, 16);
+    if (!config.coordinator_url.empty()) hls.steering_url = config.coordinator_url + "/steering/" + to_hex(id.view());
+    stream->hls = std::make_unique<HlsStream>(stream->store, hls);
+  }
+  if (const auto known = remembered.find(id); known != remembered.end()) {
+    stream->verifier.set_highest_epoch(known->second.first);
+    stream->saved_epoch = known->second.first;
+    stream->next_segment = known->second.second.first;
+    stream->discontinuity = known->second.second.second;
+    stream->discontinuity_known = true;
+  }
+  return *stream;
+}
+
+void Node::State::close_unwanted(const StreamId& id, Now now) {
+  Stream* stream = find_stream(id);
+  if (stream == nullptr || stream->wanted() || stream->publication) return;
+  for (auto& [link_id, peer] : peers) {
+    std::erase_if(peer.out, [&, &link = *peer.link](const auto& entry) {
+      if (entry.second.stream != id) return false;
+      if (link.open()) link.send(proto::encode(proto::SubEnd{proto::SubEndCode::not_held, 0}, entry.first));
+      return true;
+    });
+    bool used = false;
+    for (auto at = peer.in.begin(); at != peer.in.end();) {
+      if (at->second.stream != id) {
+        used = true;
+        ++at;
+        continue;
+      }
+      if (peer.link->open()) peer.link->send(proto::encode(proto::SubEnd{proto::SubEndCode::unsubscribed, 0}, at->first));
+      peer.in_ended.insert(at->first);
+      at = peer.in.erase(at);
+    }
+    if (!used && find_source(*stream, link_id) != nullptr && peer.link->is_client()) {
+      send_receipts(peer, now, true);
+      peer.link->close();
+    }
+  }
+  stream->sources.clear();
+  save_state(*stream, now);
+  remembered[id] = {stream->verifier.highest_epoch(), {stream->next_segment, stream->discontinuity}};
+  if (!stream->alias.empty()) aliases.erase(stream->alias);
+  for (auto at = held_http.begin(); at != held_http.end();) {
+    if (at->second == id) {
+      emit(HttpPieces{at->first, {}, true});
+      at = held_http.erase(at);
+    } else {
+      ++at;
+    }
+  }
+  streams.erase(id);
+}
+
+void Node::State::start(Now now) {
+  started = true;
+  started_mono_us = now.mono_us;
+  if (presence) presence->start(now);
+  presence_due = true;
+}
+
+void Node::State::stop(Now now) {
+  if (stopping) return;
+  stopping = true;
+  for (auto& [id, stream] : streams) {
+    if (stream->publication && !stream->publication->end_wanted && stream->publication->closed) (void)end_publication(stream->publication->id, now);
+    stream->state_dirty = stream->state_dirty || stream->store.newest_epoch() != nullptr;
+    save_state(*stream, now);
+  }
+  for (auto& [id, peer] : peers) {
+    if (peer.link->open()) {
+      pump(peer, now);
+      send_receipts(peer, now, true);
+      if (!peer.link->is_client()) peer.link->send(proto::encode(proto::GoAway{proto::GoAwayCode::shutdown, 1000, ""}));
+    }
+    peer.link->close();
+  }
+  run_presence(now);
+}
+
+void Node::State::on_time(Now now) {
+  if (!started) return;
+  for (auto& [id, peer] : peers) {
+    peer.link->on_time(now);
+    if (!peer.link->open()) continue;
+    send_receipts(peer, now, false);
+    for (auto& [sub, out] : peer.out)
+      if (out.delivery->deadline_us(now) <= now.mono_us) dirty_peers.insert(id);
+    if (!peer.session) continue;
+    if (peer.session->window.overdue(now)) {
+      peer.link->fail(refuse(Wire::receipt_overdue, "no receipt for 5 s while more than the window is unreceipted"));
+    } else if (!peer.session->expired && now.unix_us > peer.session->ticket.not_after_us + limits::ticket_grace_us) {
+      peer.session->expired = true;
+      for (const auto& [sub, out] : peer.out) peer.link->send(proto::encode(proto::SubEnd{proto::SubEndCode::refused, 0}, sub));
+      peer.out.clear();
+    }
+  }
+  for (const auto id : std::set<LinkId>(std::move(paced_peers))) dirty_peers.insert(id);
+  paced_peers.clear();
+  for (auto& [id, stream] : streams) {
+    run_sources(*stream, now);
+    run_publication(*stream, now);
+    if (stream->hls) stream->hls->on_time(now);
+    flush_watches(*stream, now);
+    if (now.mono_us >= stream->last_trim_us + trim_every_us) {
+      stream->last_trim_us = now.mono_us;
+      stream->store.trim(now);
+      std::erase_if(stream->asked, [&](const auto& entry) { return entry.second + asked_kept_us < now.mono_us; });
+      std::erase_if(stream->unfinished, [&](const ChunkPtr& chunk) { return chunk->whole() || chunk->arrived_mono_us() + asked_kept_us < now.mono_us; });
+      if (now.mono_us >= stream->state_saved_us + 2'000'000) save_state(*stream, now);
+    }
+  }
+  for (auto& [id, watch] : watches) run_watch(watch, now);
+  std::erase_if(sessions, [&](const auto& entry) {
+    return entry.second->links.empty() && now.unix_us > entry.second->ticket.not_after_us + 2 * limits::ticket_grace_us;
+  });
+}
+
+std::uint64_t Node::State::deadline_us() const {
+  std::uint64_t deadline = never_us;
+  bool media = false;
+  for (const auto& [id, peer] : peers) {
+    deadline = std::min(deadline, peer.link->deadline_us());
+    media = media || !peer.in.empty() || !peer.out.empty();
+  }
+  for (const auto& [id, stream] : streams) {
+    deadline = std::min(deadline, sources_deadline_us(*stream));
+    if (stream->hls) deadline = std::min(deadline, stream->hls->deadline_us());
+    media = media || (stream->publication && !stream->publication->pending.empty());
+  }
+  for (const auto& [id, watch] : watches) deadline = std::min(deadline, watch.ask_session_us);
+  if (presence) deadline = std::min(deadline, presence->deadline_us());
+  if (media) deadline = std::min(deadline, last_tick_us + tick_us);
+  return deadline;
+}
+
+void Node::State::finish(Now now) {
+  // Sending may end a link, whose end may make others sendable: until nothing is left.
+  while (!dirty_peers.empty()) {
+    const auto dirty = std::move(dirty_peers);
+    dirty_peers.clear();
+    for (const auto id : dirty)
+      if (Peer* peer = find_peer(id)) pump(*peer, now);
+  }
+  for (auto& [id, stream] : streams) drain_hls(*stream);
+  if (presence && started && (presence_due || now.mono_us >= presence->deadline_us())) run_presence(now);
+}
+
+// ---- the public face: translate, then finish
+
+Node::Node(NodeConfig config, const crypto::KeyPair& identity) : state_(std::make_unique<State>(std::move(config), identity)) {}
+Node::~Node() = default;
+
+const Key& Node::public_key() const { return state_->identity.public_key(); }
+bool Node::stopped() const { return state_->stopping && state_->peers.empty(); }
+void Node::set_listening(const std::string& advertise_url) {
+  state_->config.advertise_url = advertise_url;
+  if (state_->presence) state_->presence->set_addresses(advertise_url);
+}
+
+void Node::start(Now now) { state_->start(now); state_->finish(now); }
+void Node::stop(Now now) { state_->stop(now); state_->finish(now); }
+
+LinkId Node::on_accepted(const std::string& peer_address, Now now) {
+  LinkConfig link;
+  link.address = peer_address;
+  return state_->add_link(std::move(link), state_->identity, now);
+}
+
+void Node::on_dialed(LinkId link, Now now) {
+  if (Peer* peer = state_->find_peer(link)) peer->link->on_dialed(now);
+  state_->finish(now);
+}
+
+void Node::on_message(LinkId link, const SharedBytes& message, Now now) {
+  if (Peer* peer = state_->find_peer(link)) peer->link->on_message(message, now);
+  state_->finish(now);
+}
+
+void Node::on_text_message(LinkId link, Now now) {
+  if (Peer* peer = state_->find_peer(link)) peer->link->fail(refuse(Wire::malformed, "expected binary messages, a text message came"));
+  state_->finish(now);
+}
+
+void Node::on_oversized_message(LinkId link, Now now) {
+  if (Peer* peer = state_->find_peer(link)) peer->link->fail(refuse(Wire::limit, "a message over 128 KiB"));
+  state_->finish(now);
+}
+
+void Node::on_closed(LinkId link, const std::string& why, Now now) {
+  state_->drop_link(link, why, now);
+  state_->finish(now);
+}
+
+void Node::on_sent(LinkId link, std::uint64_t outstanding_bytes, Now now) {
+  Peer* peer = state_->find_peer(link);
+  if (peer == nullptr) return;
+  peer->link->on_sent(outstanding_bytes);
+  if (!peer->out.empty()) state_->dirty_peers.insert(link);
+  state_->finish(now);
+}
+
+void Node::on_http(const HttpRequest& request, Now now) { state_->on_http(request, now); state_->finish(now); }
+
+void Node::on_http_closed(HttpId id, Now now) {
+  const auto held = state_->held_http.find(id);
+  if (held == state_->held_http.end()) return;
+  if (Stream* stream = state_->find_stream(held->second); stream != nullptr && stream->hls) stream->hls->on_closed(id);
+  state_->held_http.erase(held);
+  state_->finish(now);
+}
+
+void Node::on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry_after_s, ByteView body, const std::string& failure, Now now) {
+  if (!state_->presence) return;
+  state_->presence->on_answer(call, status, retry_after_s, body, failure, now);
+  state_->presence_due = true;
+  state_->finish(now);
+}
+
+void Node::on_time(Now now) {
+  state_->last_tick_us = now.mono_us;
+  state_->on_time(now);
+  state_->finish(now);
+}
+
+std::optional<Action> Node::poll(Now) {
+  if (state_->actions.empty()) return std::nullopt;
+  auto action = std::move(state_->actions.front());
+  state_->actions.pop_front();
+  return action;
+}
+
+std::uint64_t Node::deadline_us() const { return state_->deadline_us(); }
+
+Status Node::carry(const StreamId& id, const std::string& upstream_url, std::optional<proto::Ticket> ticket, Now now) {
+  if (!crypto::is_sound_key(id)) return fail(STREAMR_E_INVALID, "stream_id is not a sound Ed25519 key");
+  Stream& stream = state_->open_stream(id);
+  stream.configured = true;
+  stream.is_origin = upstream_url.empty();
+  if (!upstream_url.empty()) {
+    std::vector<UpstreamOffer> offers;
+    for (const auto& source : stream.sources)
+      if (!source.offer.url.empty() && !source.retired) offers.push_back(source.offer);
+    UpstreamOffer offer{upstream_url, ticket ? ticket->relay_key : Key{}, ticket};
+    offers.push_back(std::move(offer));
+    state_->set_offers(stream, offers, now);
+  }
+  state_->finish(now);
+  return {};
+}
+
+Status Node::drop(const StreamId& id, Now now) {
+  Stream* stream = state_->find_stream(id);
+  if (stream == nullptr || !stream->configured) return fail(STREAMR_E_NOTFOUND, "this stream is not carried");
+  stream->configured = false;
+  state_->close_unwanted(id, now);
+  state_->finish(now);
+  return {};
+}
+
+Result<PublicationId> Node::publish(PublishOptions options, Now now) {
+  auto result = state_->publish(std::move(options), now);
+  state_->finish(now);
+  return result;
+}
+
+Status Node::push(PublicationId publication, const PublicationPart& part, Now now) {
+  auto result = state_->push(publication, part, now);
+  state_->finish(now);
+  return result;
+}
+
+Status Node::end(PublicationId publication, Now now) {
+  auto result = state_->end_publication(publication, now);
+  state_->finish(now);
+  return result;
+}
+
+void Node::close_publication(PublicationId publication, Now now) { state_->close_publication(publication, now); }
+
+Result<WatchId> Node::watch(WatchOptions options, Now now) {
+  auto result = state_->watch(std::move(options), now);
+  state_->finish(now);
+  return result;
+}
+
+void Node::unwatch(WatchId watch, Now now) {
+  state_->unwatch(watch, now);
+  state_->finish(now);
+}
+
+Status Node::stalled(WatchId id, std::uint32_t stall_ms) {
+  const auto watch = state_->watches.find(id);
+  if (watch == state_->watches.end()) return fail(STREAMR_E_INVALID, "no such subscription");
+  Stream* stream = watch->second.stream ? state_->find_stream(*watch->second.stream) : nullptr;
+  if (stream == nullptr) return {};
+  if (Peer* peer = state_->find_peer(stream->active); peer != nullptr && peer->keeper) peer->keeper->add_stall(stall_ms);
+  return {};
+}
+
+void Node::set_event_backpressure(bool full) {
+  if (state_->event_backpressure == full) return;
+  state_->event_backpressure = full;
+  for (auto& [id, peer] : state_->peers) peer.link->set_hold_credit(full);
+}
+
+std::string Node::stats_json(Now now) const { return render_stats_json(state_->stats(now)); }
+
+}  // namespace streamr::core

@@ -1,0 +1,397 @@
+#include <algorithm>
+
+#include "core/node_state.hpp"
+
+namespace streamr::core {
+
+namespace {
+
+// Enough in the socket to keep a path busy, little enough that the drop rule still decides.
+constexpr std::uint64_t transport_cap_bytes = 256 * 1024;
+constexpr std::size_t message_target_bytes = 60 * 1024;
+constexpr std::size_t chunks_remembered = 64;      // per subscription
+
+std::string place(const proto::ChunkHeader& header) {
+  return "epoch " + std::to_string(header.epoch) + " track " + std::to_string(header.track) + " segment " +
+         std::to_string(header.segment) + " part " + std::to_string(header.part);
+}
+
+bool unfinished(const InChunk& in) {
+  return in.counted && !in.given_up && !in.fetched && in.chunk && in.held < in.chunk->header().slice_count;
+}
+
+void forget_old(InSub& in) {
+  while (in.chunks.size() > chunks_remembered) {
+    const auto oldest = in.chunks.begin();
+    if (unfinished(oldest->second)) return;
+    if (oldest->second.chunk) {
+      const auto pos = in.recent.find(oldest->second.chunk->header().pos());
+      if (pos != in.recent.end() && pos->second == oldest->first) in.recent.erase(pos);
+    }
+    in.chunks.erase(oldest);
+  }
+}
+
+}  // namespace
+
+Status Node::State::on_chunk(Peer& peer, std::uint16_t sub, const proto::Chunk& frame, Now now) {
+  if (frame.chunk_ref <= peer.link->last_ref_in)
+    return refuse(Wire::malformed, "chunk_ref " + std::to_string(frame.chunk_ref) + " does not increase");
+  peer.link->last_ref_in = frame.chunk_ref;
+  const auto found = peer.in.find(sub);
+  if (found == peer.in.end()) {
+    if (peer.in_ended.contains(sub)) return {};
+    return refuse(Wire::malformed, "CHUNK on a subscription that was never made");
+  }
+  InSub& in = found->second;
+  Stream& stream = *find_stream(in.stream);
+  const auto& header = frame.header;
+  const bool asked = stream.asked.contains({header.track, header.pos()});
+  const bool known = stream.store.find(header.epoch, header.track, header.pos()) != nullptr;
+  const auto source = asked || header.has(proto::init) ? ChunkSource::fetch_answer : ChunkSource::live;
+  auto check = stream.verifier.check_chunk(frame, in.track, source, stream.store, now);
+  if (!check) {
+    if (auto proof = stream.verifier.take_equivocation()) {
+      ++counters.equivocations;
+      if (presence) {
+        presence->report_evidence({"equivocation", peer.link->peer_key(), {ByteVector(proof->certificate.raw.begin(), proof->certificate.raw.end()), proof->proof}}, now);
+        presence_due = true;
+      }
+    }
+    ++stream.slices_rejected;
+    if (check.error().wire != Wire::bad_slice) {
+      event(STREAMR_EVENT_REJECTED, static_cast<int>(check.error().wire), peer.link->address() + " " + check.error().text, now).stream = in.stream;
+      return check.error();
+    }
+    in.chunks[frame.chunk_ref].given_up = true;
+    refuse_media(peer, stream, frame.chunk_ref, check.error(), now);
+    return {};
+  }
+  InChunk record;
+  record.fetched = asked && known;
+  record.counted = !in.headers_only && !record.fetched;
+  if (peer.fetches > 0 && asked) --peer.fetches;
+  if (check->verdict == ChunkVerdict::below_window) {
+    record.given_up = true;
+    in.chunks[frame.chunk_ref] = std::move(record);
+    return {};
+  }
+  if (check->chain_broken) ++stream.chain_breaks;
+  if (check->verdict == ChunkVerdict::fresh) {
+    put_chunk(stream, *check->chunk, now);
+  }
+  record.chunk = stream.store.find(header.epoch, header.track, header.pos());
+  if (!record.chunk) record.given_up = true;          // trimmed already
+  record.received.resize(header.slice_count);
+  if (const auto before = in.recent.find(header.pos()); before != in.recent.end())
+    if (const auto old = in.chunks.find(before->second); old != in.chunks.end()) {
+      record.received = old->second.received;         // this session brought some of them before
+      old->second.given_up = old->second.held < header.slice_count;
+    }
+  in.recent[header.pos()] = frame.chunk_ref;
+  in.chunks[frame.chunk_ref] = std::move(record);
+  std::uint32_t open = 0, untouched = 0;
+  for (const auto& [ref, chunk] : in.chunks)
+    if (unfinished(chunk)) {
+      ++open;
+      if (chunk.held == 0) ++untouched;
+    }
+  if (open > limits::unfinished_chunks || untouched > limits::unfinished_chunks_without_slice)
+    return refuse(Wire::limit, "more than 8 unfinished chunks, or 4 without a slice, on one subscription");
+  forget_old(in);
+  if (check->chain_broken) repair(stream, now);
+  return {};
+}
+
+Status Node::State::on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& frame, Now now) {
+  const auto found = peer.in.find(sub);
+  if (found == peer.in.end()) {
+    if (peer.in_ended.contains(sub)) return {};
+    return refuse(Wire::malformed, "SLICE on a subscription that was never made");
+  }
+  InSub& in = found->second;
+  Stream& stream = *find_stream(in.stream);
+  const auto at = in.chunks.find(frame.chunk_ref);
+  if (at == in.chunks.end()) {
+    if (!in.chunks.empty() && frame.chunk_ref < in.chunks.begin()->first) return {};   // finished and forgotten long ago
+    refuse_media(peer, stream, frame.chunk_ref, refuse(Wire::bad_slice, "SLICE for chunk_ref " + std::to_string(frame.chunk_ref) + " which was never announced"), now);
+    return {};
+  }
+  InChunk& record = at->second;
+  if (record.given_up && record.chunk == nullptr) return {};
+  if (record.given_up) {
+    if (record.received.empty()) refuse_media(peer, stream, frame.chunk_ref, refuse(Wire::bad_slice, "SLICE for a chunk that its sender dropped"), now);
+    return {};
+  }
+  auto slice = stream.verifier.check_slice(*record.chunk, frame.index, frame.data);
+  if (!slice) {
+    ++stream.slices_rejected;
+    if (peer.keeper) peer.keeper->on_bad_or_late();
+    report_bad_slice(peer, *record.chunk, frame, now);
+    const ChunkPtr chunk = record.chunk;
+    refuse_media(peer, stream, frame.chunk_ref, slice.error(), now);
+    fetch_missing(stream, chunk, peer.link->id(), now);
+    return {};
+  }
+  if (record.received[frame.index]) return {};        // a duplicate: ignored, not counted, not forwarded
+  record.received[frame.index] = true;
+  ++record.held;
+  const auto& header = record.chunk->header();
+  if (Source* source = find_source(stream, peer.link->id())) {
+    source->last_slice_us = now.mono_us;
+    ++source->slices;
+  }
+  if (peer.keeper) {
+    peer.keeper->on_slice(header.epoch, header.segment, frame.data.size(), now);
+    if (peer.keeper->due(now)) send_receipts(peer, now, false);
+  }
+  const ChunkPtr chunk = record.chunk;
+  if (stream.store.put_slice(chunk, *slice, now)) on_new_slice(stream, chunk, frame.index, now);
+  return {};
+}
+
+// The peer's bytes do not hold: it hears of it once, the rest of the node goes on.
+void Node::State::refuse_media(Peer& peer, Stream& stream, std::uint32_t ref, const Error& why, Now now) {
+  ++counters.slices_rejected["bad_slice"];
+  event(STREAMR_EVENT_REJECTED, static_cast<int>(why.wire), peer.link->address() + " " + why.text, now).stream = stream.store.id();
+  if (Source* source = find_source(stream, peer.link->id())) {
+    ++source->rejected;
+    source->penalty_until_us = now.mono_us + 60'000'000;
+    if (stream.active == peer.link->id())
+      if (Source* other = best_standby(stream, peer.link->id(), now)) switch_to(stream, *other, "a slice of the source before was bad", now);
+  }
+  peer.link->refuse_slice(ref, why.text);
+}
+
+void Node::State::report_bad_slice(Peer& peer, const StoredChunk& chunk, const proto::Slice& frame, Now now) {
+  if (!presence) return;
+  const auto& certificate = chunk.certificate()->raw;
+  const auto proof = chunk.header_and_leaves().view();
+  ByteVector slice(2);
+  store_u16(slice.data(), frame.index);
+  slice.insert(slice.end(), frame.data.begin(), frame.data.end());
+  Evidence evidence{"bad_slice", peer.link->peer_key(),
+                    {ByteVector(certificate.begin(), certificate.end()), ByteVector(proof.begin(), proof.end()), std::move(slice)}};
+  presence->report_evidence(std::move(evidence), now);
+  presence_due = true;
+}
+
+Status Node::State::on_drop(Peer& peer, std::uint16_t sub, const proto::Drop& frame, Now now) {
+  const auto found = peer.in.find(sub);
+  if (found == peer.in.end()) return {};
+  InSub& in = found->second;
+  Stream& stream = *find_stream(in.stream);
+  if (frame.chunk_ref == 0) {
+    if (peer.fetches > 0) --peer.fetches;
+    return {};
+  }
+  const auto at = in.chunks.find(frame.chunk_ref);
+  if (at == in.chunks.end() || at->second.given_up) return {};
+  at->second.given_up = true;
+  at->second.received.clear();                        // marks: dropped by its sender
+  const ChunkPtr chunk = at->second.chunk;
+  if (chunk && !chunk->whole() && frame.reason != proto::DropReason::revoked) fetch_missing(stream, chunk, peer.link->id(), now);
+  return {};
+}
+
+Status Node::State::on_fetch(Peer& peer, std::uint16_t sub, const proto::Fetch& frame, Now now) {
+  const auto found = peer.out.find(sub);
+  if (found == peer.out.end()) {
+    peer.link->send(proto::encode(proto::Drop{0, proto::DropReason::not_held, frame.part, frame.segment}, sub));
+    return {};
+  }
+  if (found->second.delivery->fetches_waiting() >= limits::outstanding_fetches) return refuse(Wire::limit, "more than 64 outstanding FETCH");
+  found->second.delivery->on_fetch(frame, find_stream(found->second.stream)->store, now);
+  dirty_peers.insert(peer.link->id());
+  return {};
+}
+
+// ---- media that is ours now
+
+void Node::State::note_epoch(Stream& stream, std::uint64_t epoch, const proto::SubOk* told, Now now) {
+  const auto* newest = stream.store.newest_epoch();
+  if (newest != nullptr && epoch < newest->epoch) return;
+  const bool fresh = newest == nullptr || epoch > newest->epoch;
+  const std::uint32_t old_target_us = newest != nullptr ? newest->part_target_us : 0;
+  const std::uint8_t old_duration_s = newest != nullptr ? newest->target_duration_s : 0;
+  const auto track_infos = [&] {
+    std::vector<proto::TrackInfo> infos;
+    if (newest != nullptr)
+      for (const auto& [number, track] : newest->tracks) infos.push_back(track.info);
+    return infos;
+  }();
+  EpochStore& opened = stream.store.open_epoch(epoch);
+  if (told != nullptr) {
+    if (told->part_target_us != 0) opened.part_target_us = told->part_target_us;
+    opened.target_duration_s = told->target_duration_s == 0 ? 2 : told->target_duration_s;
+  } else if (fresh && old_target_us != 0) {
+    opened.part_target_us = old_target_us;
+    opened.target_duration_s = old_duration_s;
+  }
+  const bool counts_itself = stream.is_origin || stream.publication.has_value();
+  if (told != nullptr && !counts_itself) {
+    stream.discontinuity = told->discontinuity;
+    stream.discontinuity_segment = told->live_segment;
+    stream.discontinuity_known = true;
+  } else if (fresh) {
+    // The first epoch of a stream is number 0; each further one begins with a discontinuity.
+    if (stream.discontinuity_known && epoch != stream.saved_epoch) ++stream.discontinuity;
+    stream.discontinuity_known = true;
+    stream.discontinuity_segment = told != nullptr ? told->live_segment : 0;
+  }
+  opened.discontinuity = stream.discontinuity;
+  opened.discontinuity_segment = stream.discontinuity_segment;
+  if (!fresh) return;
+  for (const auto& info : track_infos) stream.store.set_track(epoch, info);
+  if (epoch > stream.saved_epoch) stream.saved_epoch = epoch;
+  stream.state_dirty = true;
+  save_state(stream, now);
+  if (old_target_us != 0 && (opened.part_target_us != old_target_us || opened.target_duration_s != old_duration_s)) resubscribe_all(stream);
+}
+
+void Node::State::put_chunk(Stream& stream, const VerifiedChunk& verified, Now now) {
+  const auto& header = verified.header();
+  const auto* newest = stream.store.newest_epoch();
+  const bool new_epoch = newest == nullptr || header.epoch > newest->epoch;
+  if (new_epoch) {
+    note_epoch(stream, header.epoch, nullptr, now);
+    EpochStore& opened = stream.store.open_epoch(header.epoch);
+    opened.discontinuity_segment = stream.discontinuity_segment = header.segment;
+  }
+  const ChunkPtr chunk = stream.store.put(verified, now);
+  if (!chunk) return;
+  if (header.has(proto::discontinuity) && !header.has(proto::init) && header.segment > stream.discontinuity_segment) {
+    ++stream.discontinuity;
+    stream.discontinuity_segment = header.segment;
+  }
+  if (header.segment + 1 > stream.next_segment) {
+    stream.next_segment = header.segment + 1;
+    stream.state_dirty = true;
+  }
+  if (!header.has(proto::init) && header.slice_count != 0) stream.unfinished.push_back(chunk);
+  if (presence && header.part == 0) presence_due = true;
+  on_new_chunk(stream, chunk, now);
+}
+
+void Node::State::on_new_chunk(Stream& stream, const ChunkPtr& chunk, Now now) {
+  for (auto& [link_id, peer] : peers)
+    for (auto& [sub, out] : peer.out)
+      if (out.stream == stream.store.id() && out.track == chunk->header().track) {
+        out.delivery->on_chunk(chunk, stream.store, now);
+        dirty_peers.insert(link_id);
+      }
+  if (stream.hls) stream.hls->on_chunk(chunk, now);
+  if (chunk->whole()) on_whole(stream, chunk, now);
+}
+
+void Node::State::on_new_slice(Stream& stream, const ChunkPtr& chunk, std::uint16_t index, Now now) {
+  const auto& header = chunk->header();
+  ++stream.slices_verified;
+  stream.verified_bytes += header.slice_bytes(index);
+  if (now.unix_us > header.capture_time_us && !header.has(proto::init)) stream.slice_latency_us.add(now.unix_us - header.capture_time_us);
+  for (auto& [link_id, peer] : peers)
+    for (auto& [sub, out] : peer.out)
+      if (out.stream == stream.store.id() && out.track == header.track) {
+        out.delivery->on_slice(chunk, index, now);
+        dirty_peers.insert(link_id);
+      }
+  if (stream.hls) stream.hls->on_slice(chunk, index, now);
+  if (chunk->whole()) on_whole(stream, chunk, now);
+}
+
+void Node::State::on_whole(Stream& stream, const ChunkPtr& chunk, Now now) {
+  const auto& header = chunk->header();
+  ++stream.chunks;
+  std::erase(stream.unfinished, chunk);
+  if (!header.has(proto::init) && header.slice_count != 0 && now.unix_us > header.capture_time_us)
+    stream.chunk_latency_us.add(now.unix_us - header.capture_time_us);
+  if (stream.hls) stream.hls->on_whole(chunk, now);
+  flush_watches(stream, now);
+}
+
+// ---- towards subscribers
+
+void Node::State::touch(const StreamId& id) {
+  for (auto& [link_id, peer] : peers)
+    for (auto& [sub, out] : peer.out)
+      if (out.stream == id) dirty_peers.insert(link_id);
+}
+
+std::optional<Delivered> Node::State::poll_subs(Peer& peer, std::uint64_t budget, std::uint16_t& sub, Now now) {
+  OutSub* best = nullptr;
+  std::optional<Delivered> item;
+  std::vector<std::pair<std::uint8_t, std::uint16_t>> order;
+  if (peer.out.size() == 1) {
+    best = &peer.out.begin()->second;
+    sub = peer.out.begin()->first;
+    return best->delivery->poll(budget, peer.link->next_ref, now);
+  }
+  order.reserve(peer.out.size());
+  for (const auto& [number, out] : peer.out) order.emplace_back(static_cast<std::uint8_t>(255 - out.priority), number);
+  std::stable_sort(order.begin(), order.end());
+  for (const auto& [rank, number] : order) {
+    item = peer.out[number].delivery->poll(budget, peer.link->next_ref, now);
+    if (item) {
+      sub = number;
+      return item;
+    }
+  }
+  return std::nullopt;
+}
+
+void Node::State::pump(Peer& peer, Now now) {
+  Link& link = *peer.link;
+  if (!link.open() || peer.out.empty()) return;
+  for (auto& [number, out] : peer.out) out.delivery->apply_drop_rule(link.outstanding_bytes(), now);
+  ReceiptWindow* window = peer.session ? &peer.session->window : nullptr;
+  std::vector<SharedBytes> pieces;
+  std::uint64_t credited = 0, bytes = 0;
+  const auto flush = [&] {
+    if (pieces.empty()) return;
+    link.send_pieces(std::move(pieces), credited);
+    pieces.clear();
+    credited = bytes = 0;
+  };
+  while (link.outstanding_bytes() + bytes < transport_cap_bytes) {
+    std::uint64_t budget = link.sendable_bytes() - std::min(link.sendable_bytes(), credited);
+    if (window != nullptr) budget = std::min(budget, window->available(now) + 8);
+    std::uint16_t sub = 0;
+    const auto item = poll_subs(peer, budget, sub, now);
+    if (!item) break;
+    const auto add = [&](SharedBytes piece) {
+      bytes += piece.size();
+      pieces.push_back(std::move(piece));
+    };
+    if (const auto* slice = std::get_if<DeliverSlice>(&*item)) {
+      auto data = slice->chunk->slice(slice->index);
+      const auto prefix = proto::slice_frame_prefix(sub, slice->chunk_ref, slice->index, data.size());
+      credited += 8 + data.size();
+      if (window != nullptr) window->on_sent(data.size(), now, slice->repeat);
+      add(SharedBytes::copy(prefix));
+      add(std::move(data));
+    } else if (const auto* chunk = std::get_if<DeliverChunk>(&*item)) {
+      const auto prefix = proto::chunk_frame_prefix(sub, chunk->chunk_ref, chunk->chunk->leaves().size());
+      credited += 8 + chunk->chunk->header_and_leaves().size();
+      add(SharedBytes::copy(prefix));
+      add(chunk->chunk->header_and_leaves());
+    } else if (const auto* cert = std::get_if<DeliverCert>(&*item)) {
+      if (peer.certificates_sent.insert(cert->certificate->id()).second)
+        add(SharedBytes::take(proto::encode(proto::CertFrame{*cert->certificate})));
+    } else if (const auto* drop = std::get_if<DeliverDrop>(&*item)) {
+      ++counters.chunks_dropped[drop->reason == proto::DropReason::late ? "late" : drop->reason == proto::DropReason::queue ? "queue" : drop->reason == proto::DropReason::not_held ? "not_held" : "revoked"];
+      add(SharedBytes::take(proto::encode(proto::Drop{drop->chunk_ref, drop->reason, drop->pos.part, drop->pos.segment}, sub)));
+    } else if (const auto* end = std::get_if<DeliverEnd>(&*item)) {
+      add(SharedBytes::take(proto::encode(proto::SubEnd{end->code, end->last_segment}, sub)));
+      peer.out.erase(sub);
+      if (peer.out.empty()) break;
+    }
+    if (bytes >= message_target_bytes) flush();
+  }
+  flush();
+  std::uint64_t queued = 0;
+  for (auto& [number, out] : peer.out) queued += out.delivery->queued_bytes();
+  if (window != nullptr) window->on_queue(queued, now);
+  if (queued != 0 && window != nullptr) paced_peers.insert(link.id());
+}
+
+}  // namespace streamr::core

@@ -1,0 +1,401 @@
+#include <algorithm>
+
+#include "core/node_state.hpp"
+
+namespace streamr::core {
+
+namespace {
+
+constexpr std::uint64_t have_wait_us = 500'000;          // a holder announces at once; without HAVE track 0 is asked for
+constexpr std::uint64_t standby_delay_us = 250'000;
+constexpr std::uint64_t first_slice_us = 1'000'000;      // of the first relay, else the standby becomes the source
+constexpr std::uint64_t redial_cap_us = 10'000'000;
+constexpr std::uint64_t back_to_first_us = 10'000'000;   // a healthy first offer gets the stream back after this
+constexpr std::size_t sources_most = 8;
+
+bool same_place(const UpstreamOffer& a, const UpstreamOffer& b) { return a.url == b.url && a.relay_key == b.relay_key; }
+
+ChunkPos after(const ChunkPtr& chunk) {
+  const auto& header = chunk->header();
+  if (header.has(proto::last_in_segment) || header.has(proto::end)) return {header.segment + 1, 0};
+  return {header.segment, static_cast<std::uint16_t>(header.part + 1)};
+}
+
+// Where a track goes on: its oldest recent chunk that is not whole, else what follows the newest.
+std::optional<ChunkPos> resume_at(const StreamStore& store, std::uint16_t track_number) {
+  const auto* epoch = store.newest_epoch();
+  if (epoch == nullptr) return std::nullopt;
+  const auto found = epoch->tracks.find(track_number);
+  if (found == epoch->tracks.end() || found->second.parts.empty()) return std::nullopt;
+  const auto& parts = found->second.parts;
+  const std::uint64_t newest_segment = parts.rbegin()->first.segment;
+  for (auto at = parts.rbegin(); at != parts.rend() && at->first.segment + 2 > newest_segment; ++at) {
+    const auto next = std::next(at);
+    if (at->second->whole()) continue;
+    if (next == parts.rend() || next->second->whole()) return at->first;
+  }
+  return after(parts.rbegin()->second);
+}
+
+}  // namespace
+
+Source* Node::State::find_source(Stream& stream, LinkId link) {
+  if (link == 0) return nullptr;
+  for (auto& source : stream.sources)
+    if (source.link == link) return &source;
+  return nullptr;
+}
+
+Source* Node::State::best_standby(Stream& stream, LinkId not_this, Now now) {
+  Source* best = nullptr;
+  for (auto& source : stream.sources) {
+    if (source.link == not_this || source.state != SourceState::subscribed) continue;
+    const bool clean = source.penalty_until_us <= now.mono_us;
+    if (best == nullptr || (clean && best->penalty_until_us > now.mono_us)) best = &source;
+  }
+  return best;
+}
+
+void Node::State::set_offers(Stream& stream, const std::vector<UpstreamOffer>& offers, Now now) {
+  if (stream.sources.empty()) stream.sources_began_us = now.mono_us;
+  std::vector<Source> next;
+  for (const auto& offer : offers) {
+    if (next.size() >= sources_most) break;
+    const auto known = std::find_if(stream.sources.begin(), stream.sources.end(),
+                                    [&](const Source& s) { return !s.offer.url.empty() && same_place(s.offer, offer); });
+    if (known == stream.sources.end()) {
+      Source fresh;
+      fresh.offer = offer;
+      fresh.next_dial_us = now.mono_us + standby_delay_us * next.size();
+      next.push_back(std::move(fresh));
+      continue;
+    }
+    known->offer = offer;
+    known->retired = false;
+    next.push_back(*known);
+    known->link = 0;
+    known->retired = true;
+    known->state = SourceState::waiting;
+  }
+  for (auto& source : stream.sources) {
+    if (source.link == 0) continue;
+    // Announced by a peer, or still serving: it stays until another does.
+    source.retired = !source.offer.url.empty();
+    next.push_back(source);
+  }
+  stream.sources = std::move(next);
+  run_sources(stream, now);
+}
+
+void Node::State::add_announced_source(Stream& stream, Peer& peer, Now now) {
+  const bool from_publisher = peer.link->peer_role() == proto::Role::publisher;
+  if (from_publisher && !stream.is_origin && stream.active != 0) return;
+  if (stream.sources.size() >= sources_most) return;
+  Source source;
+  source.link = peer.link->id();
+  source.state = SourceState::open;
+  source.offer.relay_key = peer.link->peer_key();
+  stream.sources.push_back(source);
+  if (from_publisher && stream.active != 0)
+    if (Source* before = find_source(stream, stream.active)) before->penalty_until_us = now.mono_us + 60'000'000;   // the newer connection is the living one
+  event(STREAMR_EVENT_UPSTREAM, 1, peer.link->address() + " announced the stream", now).stream = stream.store.id();
+}
+
+void Node::State::dial(Stream& stream, Source& source, Now now) {
+  LinkConfig link;
+  link.client = true;
+  link.address = source.offer.url;
+  link.ticket = source.offer.ticket;
+  if (!source.offer.relay_key.is_zero()) link.expected_key = source.offer.relay_key;
+  const crypto::KeyPair* key = &identity;
+  switch (config.role) {
+    case STREAMR_ROLE_VIEWER: link.role = proto::Role::viewer; break;
+    case STREAMR_ROLE_PUBLISHER: link.role = proto::Role::publisher; break;
+    default: link.role = proto::Role::relay; break;
+  }
+  if (stream.publication) {
+    link.role = proto::Role::publisher;
+    key = &stream.publication->options.session;
+  } else if (link.role == proto::Role::publisher) {
+    link.role = proto::Role::viewer;
+  }
+  source.state = SourceState::dialing;
+  const std::string url = source.offer.url;
+  source.link = add_link(std::move(link), *key, now);
+  emit(DialLink{source.link, url});
+}
+
+void Node::State::run_sources(Stream& stream, Now now) {
+  bool any_active = false;
+  for (auto& source : stream.sources) {
+    if (source.link == 0 && !source.offer.url.empty() && !source.retired && now.mono_us >= source.next_dial_us && !stopping) {
+      // A relay needs two upstreams at a time; the rest of an answer waits for one to fail.
+      std::size_t up = 0;
+      for (const auto& other : stream.sources) up += other.link != 0 && !other.retired ? 1 : 0;
+      if (up < 2 || stream.publication) dial(stream, source, now);
+    }
+    any_active = any_active || (source.link == stream.active && stream.active != 0);
+  }
+  if (stream.publication) return;       // origins subscribe to us
+  if (!any_active) stream.active = 0;
+  for (auto& source : stream.sources) {
+    if (source.state != SourceState::open || now.mono_us < source.retry_us) continue;
+    Peer* peer = find_peer(source.link);
+    if (peer == nullptr || !peer->link->open()) continue;
+    const bool told = peer->offered.contains(stream.store.id());
+    if (!told && now.mono_us < peer->link->opened_mono_us() + have_wait_us) continue;
+    const bool standby = stream.active != 0 && !source.offer.url.empty();
+    const bool replaces = stream.active != 0 && source.offer.url.empty();
+    if (replaces) {
+      subscribe(stream, source, false, now);
+      switch_to(stream, source, "the publisher came by a new connection", now);
+      continue;
+    }
+    subscribe(stream, source, standby, now);
+    if (!standby) stream.active = source.link;
+  }
+  for (auto& source : stream.sources) {
+    // Make before break: what is no longer offered goes when the stream comes from elsewhere.
+    if (source.retired && source.link != 0 && stream.active != source.link && stream.active != 0) {
+      if (Peer* peer = find_peer(source.link)) {
+        send_receipts(*peer, now, true);
+        peer->link->close();
+      }
+    }
+    if (Peer* peer = source.link != 0 ? find_peer(source.link) : nullptr; peer != nullptr && source.state == SourceState::subscribed) {
+      // The ticket of the connection is over and a newer one is here: dial again while another serves.
+      const auto& used = peer->link->ticket();
+      const bool renewed = used && source.offer.ticket && source.offer.ticket->session_id != used->session_id;
+      if (renewed && now.unix_us + limits::ticket_grace_us > used->not_after_us) {
+        Source* other = best_standby(stream, source.link, now);
+        if (stream.active == source.link && other != nullptr) switch_to(stream, *other, "the session before ends", now);
+        if (stream.active != source.link || other == nullptr) {
+          send_receipts(*peer, now, true);
+          source.next_dial_us = now.mono_us;
+          peer->link->close();
+        }
+      }
+    }
+  }
+  std::erase_if(stream.sources, [](const Source& s) { return s.link == 0 && (s.retired || s.offer.url.empty()); });
+  repair(stream, now);
+}
+
+void Node::State::subscribe(Stream& stream, Source& source, bool headers_only, Now now) {
+  Peer& peer = *find_peer(source.link);
+  std::vector<std::uint16_t> tracks;
+  std::uint32_t mask = 0xFFFFFFFFu;
+  if (!stream.carried()) {
+    mask = 0;
+    for (const auto id : stream.watches) mask |= watches[id].options.track_mask == 0 ? 0xFFFFFFFFu : watches[id].options.track_mask;
+  }
+  if (const auto offer = peer.offered.find(stream.store.id()); offer != peer.offered.end())
+    for (const auto& info : offer->second.tracks)
+      if (info.track < limits::tracks && ((mask >> info.track) & 1u) != 0) tracks.push_back(info.track);
+  if (tracks.empty()) tracks.push_back(0);
+  for (const auto track : tracks) {
+    std::uint16_t number = 0;
+    for (const auto& [sub, in] : peer.in)
+      if (in.stream == stream.store.id() && in.track == track) number = sub;
+    const bool repeated = number != 0;
+    if (repeated && peer.in[number].headers_only == headers_only) continue;
+    if (!repeated) {
+      if (peer.in.size() >= limits::subscriptions) return;
+      do number = ++peer.next_sub; while (number == 0 || peer.in.contains(number));
+    }
+    InSub& in = peer.in[number];
+    in.stream = stream.store.id();
+    in.track = track;
+    in.headers_only = headers_only;
+    for (auto& [ref, chunk] : in.chunks) chunk.counted = false;      // announced under the other mode
+    proto::Subscribe wish;
+    wish.headers_only = headers_only;
+    wish.stream_id = in.stream;
+    wish.track = track;
+    wish.segment = stream.next_segment;
+    const auto resume = resume_at(stream.store, track);
+    const Watch* watch = stream.watches.empty() || stream.carried() ? nullptr : &watches[*stream.watches.begin()];
+    if (resume) {
+      wish.start = proto::Start::exact;
+      wish.segment = resume->segment;
+      wish.part = resume->part;
+    } else if (peer.link->peer_role() == proto::Role::publisher && !peer.link->is_client()) {
+      wish.start = proto::Start::oldest;
+    } else if (watch != nullptr) {
+      wish.start = watch->options.start;
+      wish.max_latency_ms = watch->options.max_latency_ms;
+      if (wish.start == proto::Start::exact) {
+        wish.segment = watch->options.from.segment;
+        wish.part = watch->options.from.part;
+      }
+    } else {
+      wish.start = proto::Start::newest_independent;
+    }
+    peer.link->send(proto::encode(wish, number));
+  }
+  source.state = SourceState::subscribed;
+  if (source.subscribed_us == 0 || !headers_only) source.subscribed_us = now.mono_us;
+  if (!headers_only) source.last_slice_us = std::max(source.last_slice_us, now.mono_us);
+}
+
+void Node::State::switch_to(Stream& stream, Source& source, const std::string& why, Now now) {
+  if (stream.active == source.link) return;
+  const LinkId before = stream.active;
+  stream.active = source.link;
+  subscribe(stream, source, false, now);
+  ++counters.failovers;
+  stream.switched_us = now.mono_us;
+  if (Source* old = find_source(stream, before); old != nullptr && old->state == SourceState::subscribed) {
+    if (Peer* peer = find_peer(before); peer != nullptr && peer->link->open()) subscribe(stream, *old, true, now);
+  }
+  const Peer* peer = find_peer(source.link);
+  event(STREAMR_EVENT_UPSTREAM, 2, "now from " + (peer != nullptr ? peer->link->address() : std::string("another upstream")) + ": " + why, now).stream = stream.store.id();
+}
+
+void Node::State::leave_source(Stream& stream, Source& source, const std::string& why, Now now) {
+  source.penalty_until_us = now.mono_us + 30'000'000;
+  const LinkId link = source.link;
+  if (stream.active == link)
+    if (Source* other = best_standby(stream, link, now)) switch_to(stream, *other, why, now);
+  Peer* peer = find_peer(link);
+  if (peer == nullptr || stream.publication) return;
+  send_receipts(*peer, now, true);
+  if (stream.active == link) stream.active = 0;
+  source.next_dial_us = now.mono_us + 1'000'000;
+  peer->link->close();
+}
+
+void Node::State::on_source_closed(Stream& stream, LinkId link, const std::string& why, Now now) {
+  Source* source = find_source(stream, link);
+  if (source == nullptr) return;
+  const bool was_up = source->state != SourceState::dialing;
+  const std::string url = source->offer.url;
+  source->link = 0;
+  source->state = SourceState::waiting;
+  source->subscribed_us = 0;
+  // A connection that worked is tried again soon; one that never did waits 250 ms × 2 ± 50 %, at most 10 s.
+  if (was_up && source->slices != 0) source->failures = 0;
+  const std::uint64_t base = std::min<std::uint64_t>(250'000ull << std::min<std::uint32_t>(source->failures, 6), redial_cap_us);
+  ++source->failures;
+  source->next_dial_us = std::max(source->next_dial_us, now.mono_us + base / 2 + random.below(base));
+  if (was_up || source->failures == 1)
+    event(STREAMR_EVENT_UPSTREAM, 0, (url.empty() ? "announcing peer" : url) + ": " + why, now).stream = stream.store.id();
+  if (stream.active == link) {
+    stream.active = 0;
+    if (Source* other = best_standby(stream, link, now)) switch_to(stream, *other, "the source before is gone", now);
+  }
+  run_sources(stream, now);
+}
+
+void Node::State::fetch(Stream& stream, Source& source, std::uint16_t track, ChunkPos pos, std::uint64_t epoch, std::uint16_t first,
+                        std::uint16_t count, Now now) {
+  Peer* peer = find_peer(source.link);
+  if (peer == nullptr || !peer->link->open() || peer->fetches >= limits::outstanding_fetches / 2) return;
+  for (const auto& [sub, in] : peer->in)
+    if (in.stream == stream.store.id() && in.track == track) {
+      stream.asked[{track, pos}] = now.mono_us;
+      ++peer->fetches;
+      ++counters.fetches;
+      peer->link->send(proto::encode(proto::Fetch{epoch, pos.segment, pos.part, first, count}, sub));
+      return;
+    }
+}
+
+// Asks another upstream than `not_from` for what a chunk lacks; false where there is none.
+bool Node::State::fetch_missing(Stream& stream, const ChunkPtr& chunk, LinkId not_from, Now now) {
+  Source* from = best_standby(stream, not_from, now);
+  if (from == nullptr) from = find_source(stream, stream.active);
+  if (from == nullptr) return false;
+  const auto& header = chunk->header();
+  for (std::uint16_t i = 0; i < header.slice_count; ++i) {
+    if (chunk->has_slice(i)) continue;
+    std::uint16_t count = 1;
+    while (i + count < header.slice_count && !chunk->has_slice(static_cast<std::uint16_t>(i + count))) ++count;
+    fetch(stream, *from, header.track, header.pos(), header.epoch, i, count, now);
+    i = static_cast<std::uint16_t>(i + count);
+  }
+  return true;
+}
+
+// No verified slice for 2 x part target though something is announced: FETCH from the standby; 3 x: switch to it.
+void Node::State::repair(Stream& stream, Now now) {
+  const auto* epoch = stream.store.newest_epoch();
+  if (epoch == nullptr || stream.active == 0) return;
+  Source* source = find_source(stream, stream.active);
+  Source* standby = best_standby(stream, stream.active, now);
+  if (source == nullptr) return;
+  const std::uint64_t target_us = epoch->part_target_us;
+  const std::uint64_t quiet_us = now.mono_us - std::max(source->last_slice_us, std::min(source->subscribed_us, now.mono_us));
+  if (standby != nullptr && source->slices == 0 && now.mono_us >= source->subscribed_us + first_slice_us && !stream.unfinished.empty()) {
+    source->penalty_until_us = now.mono_us + 30'000'000;
+    return switch_to(stream, *standby, "the first relay sent nothing for 1 s", now);
+  }
+  ChunkPtr oldest_late;
+  for (const auto& chunk : stream.unfinished) {
+    const std::uint64_t age_us = now.mono_us - std::min(now.mono_us, chunk->arrived_mono_us());
+    if (age_us >= 10 * target_us + 5'000'000 || age_us < 2 * target_us) continue;
+    if (!oldest_late) oldest_late = chunk;
+    const auto asked = stream.asked.find({chunk->header().track, chunk->header().pos()});
+    if (asked == stream.asked.end() || asked->second + 2 * target_us <= now.mono_us) fetch_missing(stream, chunk, stream.active, now);
+  }
+  if (oldest_late && standby != nullptr && quiet_us >= 3 * target_us &&
+      now.mono_us - oldest_late->arrived_mono_us() >= 3 * target_us) {
+    source->penalty_until_us = now.mono_us + 30'000'000;
+    return switch_to(stream, *standby, "no slice came for 3 parts", now);
+  }
+  // Positions that were skipped: a break in the chain of headers, between chunks that are here.
+  for (const auto& [number, track] : epoch->tracks) {
+    if (track.parts.empty()) continue;
+    const std::uint64_t newest = track.parts.rbegin()->first.segment;
+    const StoredChunk* before = nullptr;
+    for (auto at = track.parts.lower_bound({newest > 1 ? newest - 1 : 0, 0}); at != track.parts.end(); before = at->second.get(), ++at) {
+      if (before == nullptr) continue;
+      ChunkPos want = {before->header().segment, static_cast<std::uint16_t>(before->header().part + 1)};
+      if (before->header().has(proto::last_in_segment)) want = {before->header().segment + 1, 0};
+      for (int most = 0; want < at->first && most < 8; ++most) {
+        if (want.segment == at->first.segment || before->header().segment == want.segment)
+          if (!stream.asked.contains({number, want}))
+            if (Source* from = standby != nullptr ? standby : source) fetch(stream, *from, number, want, epoch->epoch, 0, 0, now);
+        if (want.segment < at->first.segment) want = {at->first.segment, 0};
+        else ++want.part;
+      }
+    }
+  }
+  // The offer that the coordinator put first is the one that is paid: back to it when it has been well for a while.
+  if (!stream.sources.empty()) {
+    Source& first = stream.sources.front();
+    const bool well = first.link != 0 && first.link != stream.active && first.state == SourceState::subscribed && !first.retired &&
+                      first.penalty_until_us <= now.mono_us && first.subscribed_us + back_to_first_us <= now.mono_us;
+    if (well && !source->offer.url.empty()) switch_to(stream, first, "the first upstream is well again", now);
+  }
+}
+
+std::uint64_t Node::State::sources_deadline_us(const Stream& stream) const {
+  std::uint64_t deadline = never_us;
+  std::size_t up = 0;
+  for (const auto& source : stream.sources) up += source.link != 0 && !source.retired ? 1 : 0;
+  for (const auto& source : stream.sources) {
+    if (source.link == 0 && !source.offer.url.empty() && !source.retired && (up < 2 || stream.publication))
+      deadline = std::min(deadline, source.next_dial_us);
+    if (source.state == SourceState::open && !stream.publication) {
+      const auto peer = peers.find(source.link);
+      if (peer == peers.end()) continue;
+      const bool told = peer->second.offered.contains(stream.store.id());
+      deadline = std::min(deadline, std::max(source.retry_us, told ? 0 : peer->second.link->opened_mono_us() + have_wait_us));
+    }
+  }
+  return deadline;
+}
+
+void Node::State::send_receipts(Peer& peer, Now now, bool final) {
+  if (!peer.keeper || !peer.link->open()) return;
+  if (final ? peer.keeper->bytes_ok() == 0 : !peer.keeper->due(now)) return;
+  const auto receipt = peer.keeper->make(identity, now, final);
+  peer.link->send(proto::encode(proto::ReceiptFrame{receipt}));
+  if (presence) {
+    presence->post_viewer_receipt(receipt, now);
+    presence_due = true;
+  }
+}
+
+}  // namespace streamr::core
