@@ -6,12 +6,18 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <tuple>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
+#include "core/rate_window.hpp"
 #include "core/store.hpp"
 
 namespace streamr::core {
 
+// below_window: to be ignored, as is everything new on a track that an equivocation stopped.
 enum class ChunkVerdict { fresh, known, below_window };
 
 struct ChunkCheck {
@@ -35,6 +41,7 @@ class Verifier {
   // A certificate already known is fine. A higher serial supersedes from its min_segment.
   Result<std::shared_ptr<const proto::Certificate>> add_certificate(const proto::Certificate& certificate, Now now);
   std::shared_ptr<const proto::Certificate> find_certificate(const CertId& id) const;
+  // None of these gives a revoked one.
   std::shared_ptr<const proto::Certificate> newest_certificate() const;   // null before the first, or when all are revoked
   std::vector<std::shared_ptr<const proto::Certificate>> certificates() const;
 
@@ -54,16 +61,29 @@ class Verifier {
   // 448-octet proof of the last equivocation and the certificate it belongs to, once.
   struct Equivocation { ByteVector proof; proto::Certificate certificate; std::uint16_t track = 0; };
   std::optional<Equivocation> take_equivocation();
+  // An equivocation was proven there: nothing of it is forwarded any more.
+  bool track_stopped(std::uint64_t epoch, std::uint16_t track) const { return stopped_.count({epoch, track}) != 0; }
 
  private:
-  // (state: certificates by id, highest epoch, per (epoch, track) the hash of the newest header and its position,
-  //  bytes per 10 s window of media_time summed over tracks, the proof)
+  using CertificatePtr = std::shared_ptr<const proto::Certificate>;
+  using TrackKey = std::pair<std::uint64_t, std::uint16_t>;                     // epoch, track
+  using CertificateOrder = std::tuple<std::uint64_t, std::uint64_t, CertId>;    // epoch, serial, id
+
+  bool revoked(const proto::Certificate& certificate) const;
+  Result<CertificatePtr> certificate_for(const proto::ChunkHeader& header, ChunkSource source, Now now) const;
+  bool superseded(const proto::ChunkHeader& header, const proto::Certificate& certificate) const;
+  Error on_other_bytes(const StoredChunk& kept, const proto::ChunkHeader& header, Now now);
+  Status check_epoch(const proto::ChunkHeader& header, ChunkSource source, const StreamStore& store) const;
+  void forget_old();
+
   StreamId stream_id_;
   std::uint64_t highest_epoch_ = 0;
   std::uint64_t revoked_serial_max_ = 0;
   std::optional<proto::Revocation> revocation_;
-  std::map<std::uint64_t, std::shared_ptr<const proto::Certificate>> by_serial_;
-  std::unordered_map<CertId, std::shared_ptr<const proto::Certificate>> by_id_;
+  std::map<CertificateOrder, CertificatePtr> by_order_;
+  std::unordered_map<CertId, CertificatePtr> by_id_;
+  std::map<std::uint64_t, RateWindow> rates_;                                   // by epoch
+  std::set<TrackKey> stopped_;
   std::optional<Equivocation> equivocation_;
   crypto::Hasher hasher_;
 };
