@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/rate_window.hpp"
 #include "core/store.hpp"
 
 namespace streamr::core {
@@ -43,19 +44,33 @@ class Publication {
  private:
   Publication(PublicationConfig config, const crypto::KeyPair& session) : config_(std::move(config)), session_(session) {}
   struct TrackState {
-    std::uint64_t segment = 0;
+    std::uint64_t segment = 0;              // where the next part goes
     std::uint16_t part = 0;
-    bool has_init = false;
+    bool any = false;                       // a chunk was signed
+    bool any_part = false;                  // one that is no INIT
+    bool segment_closed = false;            // the newest part had LAST_IN_SEGMENT: only END may still stand behind it
+    bool discontinuity_due = false;         // the INIT changed, so the next part says so too
+    std::uint16_t closed_part = 0;          // part number behind that newest part
+    ChunkPtr init;
     Hash prev;
     std::uint64_t last_media_us = 0;
     std::uint64_t next_media_us = 0;
     std::uint64_t last_capture_us = 0;
-    bool any = false;
   };
+  Status check_part(const PublicationPart& part, const TrackState& track, Now now) const;
+  Result<proto::ChunkHeader> place_init(const PublicationPart& part, const TrackState& track) const;
+  std::uint64_t segment_at(std::uint64_t media_time_us) const;
+  void open_in(StreamStore& store);
+  ChunkPtr sign_and_store(proto::ChunkHeader fields, ByteView payload, TrackState& track, StreamStore& store, Now now);
+  void advance(const PublicationPart& part, TrackState& track);
+
   PublicationConfig config_;
   crypto::KeyPair session_;
+  std::shared_ptr<const proto::Certificate> certificate_;
   std::map<std::uint16_t, TrackState> tracks_;
-  std::map<std::uint64_t, std::uint64_t> window_bytes_;
+  std::map<std::uint64_t, std::uint64_t> segment_starts_;   // segment → media time, so that a late track joins the others
+  RateWindow rate_;
+  bool opened_ = false;
   bool ended_ = false;
 };
 
