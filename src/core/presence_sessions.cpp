@@ -62,9 +62,10 @@ void Sessions::on_answer(const Answer& answer, Now now) {
   under_way_.reset();
   const auto entry = std::find_if(entries_.begin(), entries_.end(), [asked](const Entry& e) { return e.request.request == asked; });
   if (entry == entries_.end() || entry->due_us != never_us) return;   // cancelled, or asked anew meanwhile
-  if (answer.passing()) {
-    // 503 is the coordinator's way to say that no relay has the stream yet: it lives, and the viewer waits.
-    if (answer.status != 503 && answer.status != 429) context_.lost(answer);
+  // 503 and 429 are answers of a coordinator that lives: no relay has the stream yet, or too many ask. Whoever asked says
+  // so to its user and asks again.
+  if (answer.passing() && answer.status != 503 && answer.status != 429) {
+    context_.lost(answer);
     entry->due_us = context_.retry_at(answer, entry->backoff, now);
     return;
   }

@@ -187,14 +187,27 @@ TEST_CASE("a viewer asks for a session with its key and is given relays, first a
   CHECK(granted[0].steering_url == "http://c/steering/x");
 }
 
-TEST_CASE("while no relay has the stream the viewer waits as long as Retry-After says") {
+TEST_CASE("that no relay has the stream yet is told with the time to wait, and the next request goes out as asked") {
+  for (const int status : {503, 429}) {
+    CAPTURE(status);
+    Publisher talk;
+    talk.presence.request_session(session_request(), talk.now);
+    talk.answer(talk.expect("/v1/streams/show/sessions"), status, R"({"error":{"code":"no_relay","message":"soon"}})", 2);
+    const auto refused = talk.events<SessionRefused>();
+    REQUIRE(refused.size() == 1);
+    CHECK(refused[0].retry_after_s == 2);
+    CHECK(refused[0].message == "soon");
+    talk.presence.request_session(session_request(), talk.now);
+    talk.expect("/v1/streams/show/sessions");
+  }
+}
+
+TEST_CASE("while the coordinator is away a session is asked for again by itself") {
   Publisher talk;
   talk.presence.request_session(session_request(), talk.now);
-  talk.answer(talk.expect("/v1/streams/show/sessions"), 503, R"({"error":{"code":"no_relay","message":""}})", 2);
+  talk.lose(talk.expect("/v1/streams/show/sessions"));
   CHECK(talk.events<SessionRefused>().empty());
-  talk.pass_ms(1'999);
-  CHECK_FALSE(talk.call().has_value());
-  talk.wait_for("/v1/streams/show/sessions", 300);
+  talk.wait_for("/v1/streams/show/sessions", 400);
 }
 
 TEST_CASE("a stream that nobody knows is told once") {
