@@ -6,6 +6,7 @@
 #include <deque>
 #include <optional>
 #include <variant>
+#include <vector>
 
 #include "core/store.hpp"
 
@@ -25,7 +26,8 @@ struct DeliveryConfig {
 // What to put on the wire next, in order. The caller numbers chunk_refs per connection.
 struct DeliverCert { std::shared_ptr<const proto::Certificate> certificate; };
 struct DeliverChunk { ChunkPtr chunk; std::uint32_t chunk_ref; };
-struct DeliverSlice { ChunkPtr chunk; std::uint32_t chunk_ref; std::uint16_t index; };
+// `repeat`: the subscriber was sent this slice before, or it is INIT of a join: no receipt is awaited for it.
+struct DeliverSlice { ChunkPtr chunk; std::uint32_t chunk_ref; std::uint16_t index; bool repeat = false; };
 struct DeliverDrop { std::uint32_t chunk_ref; proto::DropReason reason; ChunkPos pos; };   // chunk_ref 0 = never announced
 struct DeliverEnd { proto::SubEndCode code; std::uint64_t last_segment; };
 using Delivered = std::variant<DeliverCert, DeliverChunk, DeliverSlice, DeliverDrop, DeliverEnd>;
@@ -45,6 +47,7 @@ class Delivery {
   // Next item of at most `budget` frame payload octets, or nothing. `next_ref` gives chunk_refs: called once per CHUNK.
   // Order of value INIT, audio, independent video, the rest; within a chunk slices as they verified.
   std::optional<Delivered> poll(std::uint64_t budget, std::uint32_t& next_ref, Now now);
+  std::size_t fetches_waiting() const;                                     // FETCHes not answered in full yet
   // Octets that poll would give if the budget were endless (slices verified, unsent).
   std::uint64_t queued_bytes() const;
   std::uint64_t oldest_queued_age_us(Now now) const;
@@ -54,12 +57,84 @@ class Delivery {
   std::uint64_t deadline_us(Now now) const;                                // mono_us of the next pacing or drop step; UINT64_MAX = none
   const DeliveryConfig& config() const { return config_; }
 
+  // Worth of what poll would give next, for choosing among the subscriptions of a connection; lowest first.
+  enum class Value : std::uint8_t { init, audio, independent, rest, nothing };
+  Value next_value() const;
+
   struct Counters { std::uint64_t chunks = 0, slices = 0, bytes = 0, dropped_late = 0, dropped_queue = 0; };
   const Counters& counters() const { return counters_; }
 
  private:
+  // live: under every rule. history: what a join asked for, free of deadline and cap. init, fetch: free of them as well.
+  enum class Kind : std::uint8_t { live, history, init, fetch };
+  struct Item {
+    ChunkPtr chunk;
+    Kind kind = Kind::live;
+    bool announced = false;
+    std::uint32_t ref = 0;
+    std::uint32_t cursor = 0;               // how many of the chunk's arrivals were looked at
+    std::uint32_t sent_slices = 0;
+    std::uint32_t sent_bytes = 0;
+    std::uint32_t sent_before = 0;          // arrivals that this subscription was sent under an earlier ref
+    std::uint16_t first = 0, last = 0;      // slices wanted: [first, last)
+    std::uint64_t number = 0;               // of the chunk among those that came, to tell how far it is behind
+    std::uint64_t queued_mono_us = 0;
+    std::uint64_t progress_mono_us = 0;
+  };
+  struct Sent { std::uint64_t epoch; ChunkPos pos; std::uint32_t arrivals; };
+  using Items = std::deque<Item>;
+
+  // delivery_join.cpp: what is queued
+  void join(const StreamStore& store, Now now);
+  void queue_history(const TrackStore& track, ChunkPos first, Now now);
+  void queue_inits(const TrackStore& track, std::uint64_t segment, Now now);
+  bool queued(const StoredChunk& chunk) const;
+  Item make_item(const ChunkPtr& chunk, Kind kind, Now now) const;
+  void insert_init(Item item);
+  void insert_part(Item item);
+  void drop_trimmed(const StreamStore& store);
+  // delivery.cpp: what is sent
+  bool is_bare(const Item& item) const;     // CHUNK alone, no slice behind it
+  static bool ready(Item& item);
+  bool may_announce(const Item& item, bool is_ready) const;
+  bool make_room();
+  std::optional<Delivered> announce(Items::iterator at, std::uint64_t budget, std::uint32_t& next_ref, Now now);
+  std::optional<Delivered> next_slice(Items::iterator at, std::uint64_t budget, Now now);
+  bool pace_allows(const Item& item, std::uint64_t bytes, Now now);
+  Items::iterator erase(Items::iterator at);
+  static std::uint64_t unsent_bytes(const Item& item);
+  // delivery_drop.cpp: what is given up
+  Items::iterator drop(Items::iterator at, proto::DropReason reason);
+  bool late(const Item& item, Now now) const;
+  bool stuck(const Item& item, Now now) const;
+  bool in_newest_segment(const Item& item) const;
+  bool over_cap(std::uint64_t transport_bytes, Now now) const;
+  struct Skip { std::size_t from, to; };
+  std::optional<Skip> skip_ahead() const;
+  std::uint64_t latency_us() const;
+
   DeliveryConfig config_;
   Counters counters_;
+  Items items_;                             // in the order in which they are sent
+  std::deque<DeliverDrop> drops_;
+  std::deque<Sent> sent_;                   // the newest chunks that were sent, to know a repeat
+  std::vector<CertId> certificates_;        // sent before a CHUNK of this subscription
+  proto::TrackKind track_kind_ = proto::TrackKind::muxed;
+  std::uint64_t epoch_ = 0;                 // the one that is delivered now
+  ChunkPos minimum_;                        // nothing before this place of epoch_
+  ChunkPos newest_;
+  std::uint64_t number_ = 0;
+  std::size_t history_ = 0;                 // items of that kind: while there are any, live chunks queue up as history
+  std::uint32_t unfinished_ = 0;            // announced, with slices still to come
+  std::uint32_t without_slice_ = 0;         // of them: none sent yet
+  bool end_sent_ = false;
+  bool over_ = false;                       // DeliverEnd was given
+  // Pace of a join: octets owed may exceed the balance by one frame, so that a slice of any size gets through.
+  bool paced_ = false;
+  bool pace_blocked_ = false;
+  std::int64_t pace_balance_ = 0;
+  std::uint64_t pace_bps_ = 0;
+  std::uint64_t pace_mono_us_ = 0;
 };
 
 }  // namespace streamr::core
