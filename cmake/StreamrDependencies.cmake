@@ -11,6 +11,7 @@ add_library(deps::crypto ALIAS OpenSSL::Crypto)
 add_library(deps::ssl ALIAS OpenSSL::SSL)
 streamr_find_pkg(sodium "libsodium" "libsodium-dev")
 streamr_find_pkg(cjson "libcjson" "libcjson-dev")
+streamr_find_pkg(zlib "zlib" "zlib1g-dev")
 
 if("io" IN_LIST STREAMR_LAYERS)
   set(THREADS_PREFER_PTHREAD_FLAG ON)

@@ -56,7 +56,7 @@ class Histogram {
   // Values under 128 have a bucket each; every octave above is cut into 64.
   static std::size_t index_of(std::uint64_t value) {
     if (value < 128) return static_cast<std::size_t>(value);
-    const int shift = std::bit_width(value) - 7;
+    const int shift = static_cast<int>(std::bit_width(value)) - 7;
     return static_cast<std::size_t>(64 * shift) + static_cast<std::size_t>(value >> shift);
   }
   static std::uint64_t floor_of(std::size_t index) {

@@ -13,7 +13,6 @@
 namespace streamr::core {
 
 struct HlsConfig {
-  std::string alias;                      // may be empty
   std::string steering_url;               // coordinator's /steering/{stream}; empty: no EXT-X-CONTENT-STEERING
   std::string pathway_id;                 // first 16 hex digits of the relay's key
   std::uint32_t min_segments = 12;
@@ -42,6 +41,11 @@ class HlsStream {
   std::optional<Reply> poll_reply();
   std::optional<Pieces> poll_pieces();
   void set_certificates(std::vector<std::shared_ptr<const proto::Certificate>> certificates);   // for …/cert/{cert_id}
+
+  // Discontinuity number of a segment, as SUB_OK tells it of the live one: the epoch's, and one more with each DISCONTINUITY.
+  std::uint32_t discontinuity_number(std::uint64_t epoch, std::uint64_t segment) const;
+  struct Counters { std::uint64_t renders = 0, gzips = 0; };
+  const Counters& counters() const;
 
  private:
   struct State;

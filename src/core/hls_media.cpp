@@ -1,0 +1,83 @@
+#include "core/hls_state.hpp"
+
+namespace streamr::core {
+namespace {
+
+std::string_view media_type(const TrackStore* track, proto::ContentType content) {
+  if (content == proto::ContentType::mpeg_ts) return "video/mp2t";
+  return track != nullptr && track->info.kind == proto::TrackKind::audio ? "audio/mp4" : "video/mp4";
+}
+
+std::string_view extension_of(proto::ContentType content) {
+  switch (content) {
+    case proto::ContentType::cmaf: return "m4s";
+    case proto::ContentType::mpeg_ts: return "ts";
+    case proto::ContentType::opaque: return "";
+  }
+  return "";
+}
+
+HttpResponse not_held() { return error_response(404, "this relay does not hold that chunk, or not all of it yet"); }
+
+HttpResponse whole_chunk(const HttpRequest& request, const TrackStore* track, const ChunkPtr& chunk) {
+  HttpResponse response = plain_response(200, media_type(track, chunk->header().content_type), immutable_media, chunk->payload());
+  response.headers.emplace_back("Streamr-Chunk", to_hex(chunk->header().raw));
+  return conditional_media(request, std::move(response), '"' + to_hex(chunk->header_hash().view().first(16)) + '"');
+}
+
+}  // namespace
+
+// {segment}.{part}.m4s|ts|chunk, {segment}.m4s|ts, {segment}.init.mp4
+std::optional<MediaName> parse_media_name(std::string_view name) {
+  const auto first_dot = name.find('.');
+  if (first_dot == std::string_view::npos) return std::nullopt;
+  const auto segment = parse_decimal_u64(name.substr(0, first_dot));
+  if (!segment) return std::nullopt;
+  std::string_view tail = name.substr(first_dot + 1);
+  const auto is_media = [](std::string_view word) { return word == "m4s" || word == "ts"; };
+  if (is_media(tail)) return MediaName{MediaName::Kind::segment, {*segment, 0}, tail};
+  if (tail == "init.mp4") return MediaName{MediaName::Kind::init, {*segment, init_part}, {}};
+  const auto second_dot = tail.find('.');
+  if (second_dot == std::string_view::npos) return std::nullopt;
+  const auto part = parse_decimal_u16(tail.substr(0, second_dot));
+  tail.remove_prefix(second_dot + 1);
+  if (!part) return std::nullopt;
+  if (tail == "chunk") return MediaName{MediaName::Kind::chunk, {*segment, *part}, {}};
+  if (!is_media(tail) || *part == init_part) return std::nullopt;
+  return MediaName{MediaName::Kind::part, {*segment, *part}, tail};
+}
+
+HttpResponse HlsStream::State::answer_media(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track, const MediaName& name, Now now) {
+  const TrackStore* held = store.find_track(epoch, track);
+  if (name.kind == MediaName::Kind::segment) return answer_segment(request, epoch, held, track, name);
+  const ChunkPtr chunk = find(epoch, track, name.pos);
+  if (!chunk) return not_held();
+  if (name.kind == MediaName::Kind::chunk) return answer_chunk(request, chunk, now);
+  const proto::ContentType content = chunk->header().content_type;
+  const bool fits = name.kind == MediaName::Kind::init ? content == proto::ContentType::cmaf : name.extension == extension_of(content);
+  if (!fits) return error_response(404, "this track's media has another form: .m4s is CMAF, .ts is MPEG-TS, anything else is .chunk only");
+  if (!chunk->whole() || chunk->header().payload_length == 0) return not_held();
+  return whole_chunk(request, held, chunk);
+}
+
+HttpResponse HlsStream::State::answer_segment(const HttpRequest& request, std::uint64_t epoch, const TrackStore* held, std::uint16_t track, const MediaName& name) {
+  std::optional<std::vector<ChunkPtr>> parts;
+  const EpochStore* newest = store.newest_epoch();
+  if (held != nullptr) parts = whole_segment(*held, name.pos.segment, newest != nullptr && newest->epoch > epoch);
+  if (!parts) {
+    const auto shown = tracks.find(track);
+    const ListedSegment* listed = shown == tracks.end() ? nullptr : shown->second.timeline.find_segment(epoch, name.pos.segment);
+    if (listed != nullptr && !listed->gap) parts = listed->parts;
+  }
+  if (!parts || parts->empty()) return error_response(404, "this relay does not hold all parts of that segment");
+  const proto::ContentType content = parts->front()->header().content_type;
+  if (name.extension != extension_of(content))
+    return error_response(404, "this track's media has another form: .m4s is CMAF, .ts is MPEG-TS, anything else is .chunk only");
+  if (parts->size() == 1) return whole_chunk(request, held, parts->front());
+  HttpResponse response = plain_response(200, media_type(held, content), immutable_media, {});
+  for (const ChunkPtr& part : *parts) response.pieces.push_back(part->payload());
+  // The last header's hash stands for all: it is chained to those before it.
+  return conditional_media(request, std::move(response), '"' + to_hex(parts->back()->header_hash().view().first(16)) + "-all\"");
+}
+
+}  // namespace streamr::core

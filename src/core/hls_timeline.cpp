@@ -1,0 +1,227 @@
+#include "core/hls_timeline.hpp"
+
+#include <algorithm>
+
+namespace streamr::core {
+namespace {
+
+constexpr std::uint64_t never_us = UINT64_MAX;
+
+std::uint64_t media_end_us(const StoredChunk& chunk) { return chunk.header().media_time_us + chunk.header().duration_us; }
+
+// The first segment that begins with a part 0 of media, at or after `from`.
+std::optional<std::uint64_t> first_begun_segment(const TrackStore& track, std::uint64_t from) {
+  for (auto at = track.parts.lower_bound({from, 0}); at != track.parts.end(); ++at)
+    if (at->first.part == 0 && !at->second->header().has(proto::end)) return at->first.segment;
+  return std::nullopt;
+}
+
+const EpochStore* newer_epoch_with(const StreamStore& store, std::uint64_t epoch, std::uint16_t track) {
+  for (auto at = store.epochs().upper_bound(epoch); at != store.epochs().end(); ++at) {
+    const auto held = at->second.tracks.find(track);
+    if (held != at->second.tracks.end() && first_begun_segment(held->second, 0)) return &at->second;
+  }
+  return nullptr;
+}
+
+// How long a segment with holes lasted: from the end of what was listed before to the start of what came after, shared
+// evenly where several segments in a row are missing.
+std::uint64_t hole_duration_us(const TrackStore& track, std::uint64_t number, const std::vector<ChunkPtr>& parts,
+                               const ListedSegment* before, std::uint64_t longest_us) {
+  std::uint64_t begin = 0, finish = 0, segments = 1;
+  if (before != nullptr && !before->parts.empty()) begin = media_end_us(*before->parts.back());
+  else if (!parts.empty()) begin = parts.front()->header().media_time_us;
+  if (!parts.empty()) finish = media_end_us(*parts.back());
+  const auto after = track.parts.lower_bound({number + 1, 0});
+  if (after != track.parts.end() && begin != 0) {
+    finish = after->second->header().media_time_us;
+    segments = std::max<std::uint64_t>(1, after->first.segment - number);
+  }
+  const std::uint64_t span = finish > begin ? (finish - begin) / segments : 0;
+  return span == 0 || span > longest_us ? longest_us : span;
+}
+
+}  // namespace
+
+bool HlsTimeline::start(const StreamStore& store) {
+  const EpochStore* epoch = newer_epoch_with(store, 0, track_);
+  if (epoch == nullptr) return false;
+  epoch_ = epoch->epoch;
+  next_ = *first_begun_segment(epoch->tracks.at(track_), 0);
+  target_duration_s_ = epoch->target_duration_s;
+  epoch_begins_ = false;
+  return true;
+}
+
+bool HlsTimeline::advance(const StreamStore& store, const DiscontinuityCount& count, Now now) {
+  wait_until_us_ = 0;
+  while (!retired_.empty() && retired_.front().until_mono_us <= now.mono_us) retired_.pop_front();
+  bool changed = false;
+  if (epoch_ != 0 && store.find_epoch(epoch_) == nullptr && newer_epoch_with(store, epoch_, track_) == nullptr) epoch_ = 0;
+  if (epoch_ == 0 && !start(store)) return retire_old(store, now);
+  while (append_next(store, count, now)) changed = true;
+  changed = retire_old(store, now) || changed;
+  return judge_end(store, now) || changed;
+}
+
+bool HlsTimeline::append_next(const StreamStore& store, const DiscontinuityCount& count, Now now) {
+  const EpochStore* epoch = store.find_epoch(epoch_);
+  const TrackStore* track = store.find_track(epoch_, track_);
+  const bool over = newer_epoch_with(store, epoch_, track_) != nullptr;
+  if (epoch == nullptr || track == nullptr) return over && move_to_newer_epoch(store, count, now);
+
+  const auto held = track->parts.lower_bound({next_, 0});
+  if (held != track->parts.end() && held->first.segment - next_ > min_segments_) {
+    // A hole longer than the list: begin anew behind it.
+    const auto begun = first_begun_segment(*track, next_);
+    if (!begun) return false;
+    while (!listed_.empty()) retire_front(now);
+    next_ = *begun;
+  }
+  const std::uint64_t hole_us = 3ull * epoch->part_target_us;
+  SegmentAssembly assembly = assemble_segment(*track, next_, hole_us, over, now.mono_us);
+  wait_until_us_ = assembly.wait_until_us;
+  if (!assembly.ended || assembly.wait_until_us != 0) return false;
+  if (assembly.none_ever) return over && move_to_newer_epoch(store, count, now);
+
+  ListedSegment segment;
+  if (content_type_of(*track) == proto::ContentType::cmaf) {
+    segment.init = track->init_for(next_);
+    if (!segment.init || !segment.init->whole()) {
+      const auto later = track->inits.upper_bound(next_);
+      if (segment.init || !listed_.empty() || later == track->inits.end()) return false;
+      next_ = later->first;  // nothing before it can ever be decoded
+      return true;
+    }
+  }
+  segment.epoch = epoch_;
+  segment.number = next_;
+  segment.gap = assembly.gap;
+  segment.parts = std::move(assembly.parts);
+  for (const ChunkPtr& part : segment.parts) {
+    segment.duration_us += part->header().duration_us;
+    segment.bytes += part->header().payload_length;
+  }
+  const bool goes_on = !listed_.empty() && listed_.back().epoch == epoch_;
+  if (segment.gap)
+    segment.duration_us = hole_duration_us(*track, next_, segment.parts, goes_on ? &listed_.back() : nullptr, s_to_us(target_duration_s_));
+  if (!segment.parts.empty() && segment.parts.front()->header().part == 0)
+    segment.capture_time_us = segment.parts.front()->header().capture_time_us;
+  else if (!listed_.empty())
+    segment.capture_time_us = listed_.back().capture_time_us + listed_.back().duration_us;
+  append(std::move(segment), *epoch, count);
+  ++next_;
+  return true;
+}
+
+void HlsTimeline::append(ListedSegment segment, const EpochStore& epoch, const DiscontinuityCount& count) {
+  const bool flagged = count.flagged(segment.epoch, segment.number);
+  if (listed_.empty()) {
+    segment.discontinuity = count.number(epoch, segment.number);
+    segment.tagged = segment.discontinuity > 0 && (flagged || epoch_begins_);
+  } else {
+    segment.tagged = flagged || listed_.back().epoch != segment.epoch;
+    segment.discontinuity = listed_.back().discontinuity + (segment.tagged ? 1 : 0);
+  }
+  epoch_begins_ = false;
+  // A segment much shorter than the target says nothing about the rate (RFC 8216bis: runs of 0.5 to 1.5 targets count).
+  if (!segment.gap && segment.duration_us >= s_to_us(target_duration_s_) / 2)
+    peak_bps_ = std::max(peak_bps_, segment.bytes * 8'000'000 / segment.duration_us);
+  listed_.push_back(std::move(segment));
+}
+
+bool HlsTimeline::move_to_newer_epoch(const StreamStore& store, const DiscontinuityCount& count, Now now) {
+  const EpochStore* epoch = newer_epoch_with(store, epoch_, track_);
+  const std::uint64_t first = *first_begun_segment(epoch->tracks.at(track_), 0);
+  const bool goes_on = !ended_ && !listed_.empty() && first == listed_.back().number + 1 &&
+                       epoch->target_duration_s == target_duration_s_ &&
+                       count.number(*epoch, first) <= listed_.back().discontinuity + 1;
+  if (!goes_on)
+    while (!listed_.empty()) retire_front(now);
+  epoch_ = epoch->epoch;
+  next_ = first;
+  epoch_begins_ = true;
+  target_duration_s_ = epoch->target_duration_s;
+  peak_bps_ = 0;
+  ended_ = false;
+  end_at_us_ = 0;
+  return true;
+}
+
+void HlsTimeline::retire_front(Now now) {
+  const std::uint64_t until = now.mono_us + listed_.front().duration_us;
+  retired_.push_back({std::move(listed_.front()), until});
+  listed_.pop_front();
+}
+
+bool HlsTimeline::retire_old(const StreamStore& store, Now now) {
+  bool changed = false;
+  std::uint64_t span_us = 0;
+  for (const ListedSegment& segment : listed_) span_us += segment.duration_us;
+  while (!listed_.empty()) {
+    const ListedSegment& front = listed_.front();
+    const TrackStore* held = store.find_track(front.epoch, track_);
+    const bool trimmed = held == nullptr || held->parts.empty() || held->oldest_segment() > front.number;
+    const bool enough = listed_.size() > min_segments_ && span_us - front.duration_us >= 3 * s_to_us(target_duration_s_);
+    if (!trimmed && !enough) break;
+    span_us -= front.duration_us;
+    retire_front(now);
+    changed = true;
+  }
+  return changed;
+}
+
+bool HlsTimeline::judge_end(const StreamStore& store, Now now) {
+  const EpochStore* newest = store.newest_epoch();
+  const bool over = newest != nullptr && newest->epoch == epoch_ && !newest->tracks.empty() &&
+                    std::all_of(newest->tracks.begin(), newest->tracks.end(), [](const auto& track) { return track.second.ended; });
+  if (!over || ended_) {
+    end_at_us_ = 0;
+    return false;
+  }
+  if (end_at_us_ == 0) end_at_us_ = (newest->ended_mono_us != 0 ? newest->ended_mono_us : now.mono_us) + 3 * s_to_us(target_duration_s_);
+  if (now.mono_us < end_at_us_) return false;
+  ended_ = true;
+  return true;
+}
+
+std::uint64_t HlsTimeline::discontinuity_sequence() const {
+  if (listed_.empty()) return 0;
+  return listed_.front().discontinuity - (listed_.front().tagged ? 1u : 0u);
+}
+
+std::uint64_t HlsTimeline::deadline_us() const {
+  std::uint64_t at = never_us;
+  if (wait_until_us_ != 0) at = std::min(at, wait_until_us_);
+  if (end_at_us_ != 0 && !ended_) at = std::min(at, end_at_us_);
+  if (!retired_.empty()) at = std::min(at, retired_.front().until_mono_us);
+  return at;
+}
+
+const ListedSegment* HlsTimeline::find_segment(std::uint64_t epoch, std::uint64_t number) const {
+  for (const ListedSegment& segment : listed_)
+    if (segment.epoch == epoch && segment.number == number) return &segment;
+  for (const Retired& old : retired_)
+    if (old.segment.epoch == epoch && old.segment.number == number) return &old.segment;
+  return nullptr;
+}
+
+ChunkPtr HlsTimeline::find(std::uint64_t epoch, ChunkPos pos) const {
+  const auto init_of = [&](const ListedSegment& segment) {
+    return segment.init && segment.init->header().epoch == epoch && segment.init->header().segment == pos.segment;
+  };
+  if (pos.part == init_part) {
+    for (const ListedSegment& segment : listed_)
+      if (init_of(segment)) return segment.init;
+    for (const Retired& old : retired_)
+      if (init_of(old.segment)) return old.segment.init;
+    return nullptr;
+  }
+  const ListedSegment* segment = find_segment(epoch, pos.segment);
+  if (segment == nullptr) return nullptr;
+  for (const ChunkPtr& part : segment->parts)
+    if (part->header().part == pos.part) return part;
+  return nullptr;
+}
+
+}  // namespace streamr::core

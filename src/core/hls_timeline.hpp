@@ -1,0 +1,99 @@
+// Decides which segments of one track a playlist lists, in which order, with which gaps, discontinuities and numbers.
+// Never renders text and never answers requests; it only reads the store.
+// Called by core/hls, one object per track.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "core/store.hpp"
+
+namespace streamr::core {
+
+// The parts of one segment as far as they are known.
+struct SegmentAssembly {
+  std::vector<ChunkPtr> parts;                     // held, in order, END excluded
+  bool ended = false;                              // its last part is known
+  bool gap = false;                                // a part was signed away (GAP) or given up
+  bool none_ever = false;                          // END stands at its part 0: there is nothing to list
+  std::uint64_t wait_until_us = 0;                 // mono; a part is awaited until then; 0 = none is
+};
+// `hole_us`: how long a part may stay away after its CHUNK, or without one the next CHUNK, arrived.
+SegmentAssembly assemble_segment(const TrackStore& track, std::uint64_t segment, std::uint64_t hole_us, bool epoch_over,
+                                 std::uint64_t now_mono_us);
+// All parts of a segment whose every octet is held; nothing while one is missing or signed away.
+std::optional<std::vector<ChunkPtr>> whole_segment(const TrackStore& track, std::uint64_t segment, bool epoch_over);
+proto::ContentType content_type_of(const TrackStore& track);
+
+// Discontinuity numbers of a stream: known for one segment of an epoch, counted from there.
+class DiscontinuityCount {
+ public:
+  void see(const proto::ChunkHeader& header);
+  std::uint32_t number(const EpochStore& epoch, std::uint64_t segment) const;
+  bool flagged(std::uint64_t epoch, std::uint64_t segment) const;
+
+ private:
+  struct Seen { std::uint64_t first_segment = 0; std::set<std::uint64_t> flagged; };
+  std::map<std::uint64_t, Seen> epochs_;           // the three newest
+};
+
+struct ListedSegment {
+  std::uint64_t epoch = 0;
+  std::uint64_t number = 0;
+  std::uint32_t discontinuity = 0;                 // its discontinuity number
+  bool tagged = false;                             // EXT-X-DISCONTINUITY stands before it
+  bool gap = false;
+  std::uint64_t duration_us = 0;
+  std::uint64_t capture_time_us = 0;
+  std::uint64_t bytes = 0;
+  ChunkPtr init;                                   // null for MPEG-TS
+  std::vector<ChunkPtr> parts;
+};
+
+class HlsTimeline {
+ public:
+  HlsTimeline(std::uint16_t track, std::uint32_t min_segments) : track_(track), min_segments_(min_segments) {}
+
+  // Lists what has become listable; true when the list changed.
+  bool advance(const StreamStore& store, const DiscontinuityCount& count, Now now);
+  const std::deque<ListedSegment>& listed() const { return listed_; }
+  std::uint64_t discontinuity_sequence() const;    // as EXT-X-DISCONTINUITY-SEQUENCE wants it
+  std::uint32_t target_duration_s() const { return target_duration_s_; }
+  bool ended() const { return ended_; }            // ENDLIST
+  std::uint64_t peak_bps() const { return peak_bps_; }
+  std::uint64_t deadline_us() const;               // mono; UINT64_MAX = none
+
+  // A part, or the INIT at exactly this segment, of what is listed or left the list less than its own duration ago.
+  ChunkPtr find(std::uint64_t epoch, ChunkPos pos) const;
+  const ListedSegment* find_segment(std::uint64_t epoch, std::uint64_t number) const;
+
+ private:
+  struct Retired { ListedSegment segment; std::uint64_t until_mono_us; };
+
+  bool start(const StreamStore& store);
+  bool append_next(const StreamStore& store, const DiscontinuityCount& count, Now now);
+  bool move_to_newer_epoch(const StreamStore& store, const DiscontinuityCount& count, Now now);
+  void append(ListedSegment segment, const EpochStore& epoch, const DiscontinuityCount& count);
+  bool retire_old(const StreamStore& store, Now now);
+  void retire_front(Now now);
+  bool judge_end(const StreamStore& store, Now now);
+
+  std::uint16_t track_;
+  std::uint32_t min_segments_;
+  std::deque<ListedSegment> listed_;
+  std::deque<Retired> retired_;
+  std::uint64_t epoch_ = 0;                        // 0: not begun
+  std::uint64_t next_ = 0;                         // segment that comes next in epoch_
+  bool epoch_begins_ = false;                      // the next one is the first listed of its epoch after another one
+  std::uint32_t target_duration_s_ = 2;
+  std::uint64_t peak_bps_ = 0;
+  std::uint64_t wait_until_us_ = 0;                // a hole is awaited
+  std::uint64_t end_at_us_ = 0;                    // ENDLIST is due
+  bool ended_ = false;
+};
+
+}  // namespace streamr::core
