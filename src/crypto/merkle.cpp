@@ -4,11 +4,9 @@
 
 // RFC 9162 trees: a tree of n > 1 leaves splits at the largest power of two below n.
 //
-//   n = 5:            root
-//                   /      \            left: 4 leaves, always a full tree
-//                 ab        e           right: the rest, split the same way
-//               /    \
-//              a      b
+//   n = 5:   root = node(node(node(a, b), node(c, d)), e)
+//
+// the left side is always a full tree of 4 leaves, the right side is the rest, split in the same way.
 
 namespace streamr::crypto {
 
