@@ -116,8 +116,8 @@ void Runtime::run_thread() {
     uv_run(&loop_, UV_RUN_ONCE);
     if (phase_ == Phase::closing && all_closed()) phase_ = Phase::closed;
   }
+  commands_.run_all();                             // gives up each of them: their callers are told
   over_ = true;
-  commands_.run_all();
   closed_.set_value();
 }
 
@@ -272,12 +272,18 @@ void Runtime::release() {
 
 // ---- commands
 
-Status Runtime::post(Work work) {
-  if (!running_) return fail(STREAMR_E_STATE, "the node does not run");
-  const bool queued = commands_.push([this, work = std::move(work)] { if (node_ && phase_ != Phase::closed) work(*node_, read_clocks()); }, commands_waiting);
-  if (!queued) return fail(STREAMR_E_AGAIN, "the command queue is full; try again later");
-  uv_async_send(&wake_);
-  return {};
+bool Runtime::enqueue(Work work, std::size_t limit) {
+  const bool queued = commands_.push(
+      [this, work = std::move(work)] {
+        if (phase_ < Phase::closing) work(*node_, read_clocks());
+      },
+      limit);
+  if (queued) uv_async_send(&wake_);
+  return queued;
+}
+
+void Runtime::post(Work work) {
+  if (running_) enqueue(std::move(work), SIZE_MAX);
 }
 
 Status Runtime::call(Work work) {
@@ -289,14 +295,20 @@ Status Runtime::call(Work work) {
   }
   auto told = std::make_shared<std::promise<bool>>();
   auto done = told->get_future();
-  const auto run = [work = std::move(work), told = std::move(told)](core::Node& node, Now now) {
+  auto run = [work = std::move(work), told = std::move(told)](core::Node& node, Now now) {
     work(node, now);
     told->set_value(true);
   };
-  if (auto posted = post(run); !posted) return posted;
+  if (!enqueue(std::move(run), commands_waiting)) return fail(STREAMR_E_AGAIN, "the command queue is full; try again later");
+  const auto stopped = [] { return fail(STREAMR_E_STATE, "the node was stopped"); };
   // Where the loop ended before the command came, nobody will answer.
   while (done.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
-    if (over_ && done.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return fail(STREAMR_E_STATE, "the node was stopped");
+    if (over_ && done.wait_for(std::chrono::seconds(0)) != std::future_status::ready) return stopped();
+  try {
+    done.get();
+  } catch (const std::future_error&) {
+    return stopped();                              // the loop gave the command up
+  }
   return {};
 }
 

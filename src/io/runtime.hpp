@@ -49,8 +49,8 @@ class Runtime final : Handler {
   // Runs `work` on the loop's thread and waits. STATE where the node does not run, AGAIN where too much waits already.
   using Work = std::function<void(core::Node&, Now)>;
   Status call(Work work);
-  // The same without waiting.
-  Status post(Work work);
+  // The same without waiting and without a limit, for what must not be lost; nothing happens where the node does not run.
+  void post(Work work);
 
   // Host loop. `also` is one more descriptor that makes the host's one readable.
   int host_fd() const { return host_fd_; }
@@ -75,6 +75,7 @@ class Runtime final : Handler {
   Status open();
   void open_host_fd();
   std::string advertised() const;
+  bool enqueue(Work work, std::size_t limit);
   void run_thread();
   void pump();
   void act(core::Action& action);
