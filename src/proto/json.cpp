@@ -24,7 +24,11 @@ namespace {
 
 Error malformed(std::string text) { return fail(STREAMR_E_MALFORMED, std::move(text)); }
 
-std::string quoted(std::string_view name) { return "\"" + std::string(utf8_prefix(name, 64)) + "\""; }
+std::string quoted(std::string_view name) {
+  std::string out(1, '"');
+  out.append(utf8_prefix(name, 64)).push_back('"');
+  return out;
+}
 
 // cJSON copied and unescaped the names, so two spellings of one name are equal here.
 Status check_names(const cJSON* object) {
