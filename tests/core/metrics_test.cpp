@@ -1,0 +1,125 @@
+#include "core/metrics.hpp"
+
+#include <doctest/doctest.h>
+
+#include "core/http_pages.hpp"
+#include "proto/json.hpp"
+
+using namespace streamr;
+using core::Histogram;
+
+namespace {
+
+bool holds(const std::string& text, const std::string& word) { return text.find(word) != std::string::npos; }
+
+core::NodeStats sample() {
+  core::NodeStats stats;
+  stats.node_key = std::string(64, 'a');
+  stats.role = "relay";
+  stats.software = "streamr 0.1.0";
+  stats.uptime_us = 12'345'678;
+  stats.bytes_in["srw"] = 77;
+  stats.slices_rejected["hash"] = 3;
+  stats.http_requests[206] = 9;
+  core::StreamStats stream;
+  stream.stream = std::string(64, 'b');
+  stream.alias = "a \"quoted\" name";
+  stream.epoch = (1'790'000'000'000ull << 16) | 1;
+  stream.hop = 2;
+  stream.live = true;
+  stream.newest_segment = 1'790'000'123;
+  stream.newest_part = 3;
+  for (std::uint64_t i = 1; i <= 1000; ++i) stream.slice_latency_us.add(i);
+  stream.upstreams.push_back({"ws://127.0.0.1:1/relay", "live", false, 10, 1});
+  stats.streams.push_back(stream);
+  return stats;
+}
+
+}  // namespace
+
+TEST_CASE("a histogram's quantiles are right to two percent over nine decades") {
+  Histogram samples;
+  for (std::uint64_t i = 1; i <= 100'000; ++i) samples.add(i * 10);
+  CHECK(samples.count() == 100'000);
+  for (const double q : {0.01, 0.5, 0.9, 0.99, 0.999}) {
+    const double exact = q * 1'000'000;
+    const double estimate = static_cast<double>(samples.quantile(q));
+    CHECK(estimate > exact * 0.98);
+    CHECK(estimate < exact * 1.02);
+  }
+  CHECK(samples.quantile(1) <= samples.max());
+  CHECK(samples.quantile(0) >= 9);
+  CHECK(Histogram().quantile(0.5) == 0);
+}
+
+TEST_CASE("a histogram takes any sample and counts those up to a bound") {
+  Histogram samples;
+  samples.add(0);
+  samples.add(127);
+  samples.add(128);
+  samples.add(UINT64_MAX);
+  CHECK(samples.count() == 4);
+  CHECK(samples.count_up_to(0) == 1);
+  CHECK(samples.count_up_to(127) == 2);
+  CHECK(samples.count_up_to(1000) == 3);
+  CHECK(samples.quantile(0.5) == 127);
+}
+
+TEST_CASE("two histograms add up") {
+  Histogram a, b;
+  a.add(5);
+  b.add(1'000'000);
+  a.merge(b);
+  CHECK(a.count() == 2);
+  CHECK(a.max() == 1'000'000);
+  CHECK(a.sum() == 1'000'005);
+}
+
+TEST_CASE("stats.json has every stream's figures, epochs as decimal strings") {
+  const std::string text = core::render_stats_json(sample());
+  const auto json = proto::parse_json(text);
+  REQUIRE(json);
+  CHECK(*json->root().get_string("role") == "relay");
+  CHECK(*json->root().get_u64("uptime_s") == 12);
+  const auto streams = json->root().get_array("streams");
+  REQUIRE(streams);
+  const auto stream = *streams->begin();
+  CHECK(*stream.get_decimal_u64("epoch") == ((1'790'000'000'000ull << 16) | 1));
+  CHECK(*stream.get_string("alias") == "a \"quoted\" name");
+  CHECK(*stream.get_u64("hop") == 2);
+  const auto slice = stream.get_object("latency_us")->get_object("slice");
+  CHECK(*slice->get_u64("count") == 1000);
+  CHECK(*slice->get_u64("p50") > 490);
+  CHECK(*slice->get_u64("p50") < 510);
+  CHECK(*stream.get_object("latency_us")->get_object("chunk")->get_u64("count") == 0);
+  const auto upstream = *stream.get_array("upstreams")->begin();
+  CHECK(*upstream.get_string("state") == "live");
+  CHECK(*upstream.get_bool("standby") == false);
+}
+
+TEST_CASE("metrics are Prometheus text: each name typed once, labels quoted, buckets cumulative") {
+  const std::string text = core::render_metrics(sample());
+  CHECK(holds(text, "# TYPE streamr_bytes_in_total counter\nstreamr_bytes_in_total{kind=\"srw\"} 77\n"));
+  CHECK(holds(text, "streamr_slices_rejected_total{reason=\"hash\"} 3\n"));
+  CHECK(holds(text, "streamr_http_requests_total{status=\"206\"} 9\n"));
+  CHECK(holds(text, "streamr_stream_hop{stream=\"" + std::string(64, 'b') + "\"} 2\n"));
+  CHECK(holds(text, "streamr_slice_latency_seconds_bucket{stream=\"" + std::string(64, 'b') + "\",le=\"+Inf\"} 1000\n"));
+  CHECK(holds(text, "streamr_slice_latency_seconds_sum{stream=\"" + std::string(64, 'b') + "\"} 0.500500\n"));
+  for (const char* name : {"streamr_uptime_seconds", "streamr_slice_latency_seconds", "streamr_stream_chunks_total"}) {
+    const std::string type = std::string("# TYPE ") + name + ' ';
+    CHECK(text.find(type) == text.rfind(type));
+    CHECK(holds(text, type));
+  }
+  CHECK(text.back() == '\n');
+}
+
+TEST_CASE("a person who opens a relay's address sees its streams, and no name can inject markup") {
+  core::RelayPage page{std::string(64, 'c'), "relay", "streamr 0.1.0", {}};
+  CHECK(holds(core::relay_index_html(page), "no stream"));
+  page.streams.push_back({std::string(64, 'd'), "<script>", true, 1});
+  page.streams.push_back({std::string(64, 'e'), "", false, 0});
+  const std::string html = core::relay_index_html(page);
+  CHECK_FALSE(holds(html, "<script>"));
+  CHECK(holds(html, "href=\"/live/" + std::string(64, 'e') + ".m3u8\""));
+  CHECK(holds(html, "is live, 1 viewer<"));
+}
