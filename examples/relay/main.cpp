@@ -133,7 +133,7 @@ int Relay::start(const Wishes& wishes, const streamr_key_t* key, const std::vect
   streamr_error_t error = STREAMR_ERROR_INIT;
   const streamr_status_t status = streamr_node_start(node_, &error);
   if (status != STREAMR_OK)
-    return fail(program, exit_code_of(status), "cannot listen on " + wishes.listen + ": " + reason_of(status, error));
+    return fail(program, exit_code_of(status), reason_of(status, error));
   char address[320] = {};
   streamr_node_listening(node_, address, sizeof address);
   print_listening(address);
