@@ -329,4 +329,18 @@ void Dialer::close_all() {
   if (context_) lws_context_destroy(context_);
 }
 
+// The library is the only one that uses idle handles, and it closes its own last.
+bool Dialer::library_holds_handles() const {
+  bool found = false;
+  uv_walk(
+      loop_, [](uv_handle_t* handle, void* out) { *static_cast<bool*>(out) |= handle->type == UV_IDLE; }, &found);
+  return found;
+}
+
+bool Dialer::idle() {
+  // On a loop that is not its own the library closes its handles first and wants to be asked again for the rest.
+  if (closing_ && context_ && !library_holds_handles()) lws_context_destroy(context_);
+  return !context_ && !timer_open_ && lookups_ == 0;
+}
+
 }  // namespace streamr::io

@@ -40,9 +40,9 @@ class Dialer {
   void send(LinkId link, const std::vector<SharedBytes>& pieces);
   void close_link(LinkId link);
 
-  // Closes all without good-bye; idle() follows after some turns of the loop.
+  // Closes all without good-bye; idle() follows after some turns of the loop, and has to be asked between them.
   void close_all();
-  bool idle() const { return !context_ && !timer_open_ && lookups_ == 0; }
+  bool idle();
   std::size_t link_count() const { return links_.size(); }
 
   struct Link;
@@ -56,6 +56,7 @@ class Dialer {
   void connect(LinkId link, const std::string& address);
   void end(LinkId link, const std::string& why);
   void on_tick();
+  bool library_holds_handles() const;
   int on_receive(lws* socket, Link& link, const std::uint8_t* octets, std::size_t size);
   int on_writable(lws* socket, Link& link);
 

@@ -199,7 +199,7 @@ void Runtime::begin_closing() {
   uv_close(reinterpret_cast<uv_handle_t*>(&before_sleep_), closed);
 }
 
-bool Runtime::all_closed() const {
+bool Runtime::all_closed() {
   return own_handles_ == 0 && (!server_ || server_->idle()) && (!dialer_ || dialer_->idle()) && (!coordinator_ || coordinator_->idle()) &&
          (!state_ || state_->idle());
 }
