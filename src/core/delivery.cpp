@@ -10,7 +10,8 @@ constexpr std::uint64_t chunk_fixed_bytes = 232;         // of a CHUNK payload, 
 constexpr std::uint64_t slice_fixed_bytes = 8;
 constexpr std::size_t sent_kept = 64;
 constexpr std::size_t certificates_kept = 16;
-constexpr std::int64_t pace_burst_bytes = 16 * 1024;     // one slice: what may have been saved up while nothing was ready
+constexpr std::int64_t pace_burst_bytes = 16 * 1024;     // a slice may be saved up,
+constexpr std::uint64_t pace_burst_us = 20'000;           // and what a coarse timer lets pass
 
 }  // namespace
 
@@ -147,7 +148,8 @@ bool Delivery::pace_allows(const Item& item, std::uint64_t bytes, Now now) {
   const std::uint64_t elapsed_us = std::min<std::uint64_t>(now.mono_us - pace_mono_us_, s_to_us(60));
   const std::uint64_t gained = pace_bps_ * elapsed_us / 1'000'000;
   if (gained != 0) {
-    pace_balance_ = std::min(pace_balance_ + static_cast<std::int64_t>(gained), pace_burst_bytes);
+    const auto burst = std::max(pace_burst_bytes, static_cast<std::int64_t>(pace_bps_ * pace_burst_us / 1'000'000));
+    pace_balance_ = std::min(pace_balance_ + static_cast<std::int64_t>(gained), burst);
     pace_mono_us_ = now.mono_us;
   }
   pace_blocked_ = pace_balance_ <= 0;
