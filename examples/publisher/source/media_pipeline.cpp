@@ -19,8 +19,9 @@ void add_output(std::vector<std::string>& arguments) {
 
 std::vector<std::string> ffmpeg_for_flv() {
   // The coding headers come first, so nothing is gained by looking at more media before the first packet goes out.
+  // Not "nobuffer": it throws away what was looked at, the first pictures up to the next key frame.
   std::vector<std::string> arguments = {"-nostdin", "-hide_banner", "-loglevel", "warning", "-protocol_whitelist", "pipe",
-                                        "-fflags", "+nobuffer+discardcorrupt", "-analyzeduration", "500000",
+                                        "-fflags", "+discardcorrupt", "-analyzeduration", "500000",
                                         "-fpsprobesize", "0", "-f", "flv", "-i", "pipe:0"};
   add_output(arguments);
   return arguments;
