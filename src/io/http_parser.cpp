@@ -127,8 +127,7 @@ HttpParser::Step HttpParser::parse_head() {
   std::string method = std::move(head_.method), target = std::move(head_.target);
   const bool http_1_1 = head_.http_1_1;
   engine_->begin();
-  if (!engine_->feed(raw_head_.data(), raw_head_.size()))
-    return refuse(400, std::string("the request cannot be read: ") + engine_->problem());
+  const bool readable = engine_->feed(raw_head_.data(), raw_head_.size());
   head_ = {};
   head_.method = std::move(method);
   head_.target = std::move(target);
@@ -137,7 +136,9 @@ HttpParser::Step HttpParser::parse_head() {
     if (!is_token(name)) return refuse(400, "a header name holds a character that is not allowed there");
     head_.headers.emplace_back(lower(name), trimmed(value));
   }
+  // Our own judgement comes first: it names the fault, and the status that belongs to it.
   if (!check_fields() || !check_lengths()) return Step::refused;
+  if (!readable) return refuse(400, std::string("the request cannot be read: ") + engine_->problem());
   head_.keep_alive = engine_->keep_alive;
   if (engine_->complete) return Step::complete;
   in_body_ = true;
