@@ -48,13 +48,17 @@ class [[nodiscard]] Result {
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
-  T& value() { assert(ok()); return std::get<0>(state_); }
-  const T& value() const { assert(ok()); return std::get<0>(state_); }
-  T& operator*() { return value(); }
-  const T& operator*() const { return value(); }
+  T& value() & { assert(ok()); return std::get<0>(state_); }
+  const T& value() const& { assert(ok()); return std::get<0>(state_); }
+  // Out of a temporary the value comes by value, so that `for (x : *find())` and `const T& x = *find()` do not dangle.
+  T value() && { assert(ok()); return std::get<0>(std::move(state_)); }
+  T& operator*() & { return value(); }
+  const T& operator*() const& { return value(); }
+  T operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
-  const Error& error() const { assert(!ok()); return std::get<1>(state_); }
+  const Error& error() const& { assert(!ok()); return std::get<1>(state_); }
+  Error error() && { assert(!ok()); return std::get<1>(std::move(state_)); }
 
  private:
   std::variant<T, Error> state_;
@@ -68,7 +72,8 @@ class [[nodiscard]] Result<void> {
 
   bool ok() const { return !failed_; }
   explicit operator bool() const { return ok(); }
-  const Error& error() const { assert(failed_); return error_; }
+  const Error& error() const& { assert(failed_); return error_; }
+  Error error() && { assert(failed_); return std::move(error_); }
 
  private:
   bool failed_ = false;
