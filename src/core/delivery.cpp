@@ -6,12 +6,12 @@ namespace streamr::core {
 
 namespace {
 
-constexpr std::uint64_t chunk_fixed_bytes = 232;         // of a CHUNK payload, before its leaves
+constexpr std::uint64_t chunk_fixed_bytes = 232;  // of a CHUNK payload, before its leaves
 constexpr std::uint64_t slice_fixed_bytes = 8;
 constexpr std::size_t sent_kept = 64;
 constexpr std::size_t certificates_kept = 16;
-constexpr std::int64_t pace_burst_bytes = 16 * 1024;     // a slice may be saved up,
-constexpr std::uint64_t pace_burst_us = 20'000;           // and what a coarse timer lets pass
+constexpr std::int64_t pace_burst_bytes = 16 * 1024;  // a slice may be saved up,
+constexpr std::uint64_t pace_burst_us = 20'000;       // and what a coarse timer lets pass
 
 }  // namespace
 
@@ -67,7 +67,7 @@ Delivery::Items::iterator Delivery::erase(Items::iterator at) {
 
 std::optional<Delivered> Delivery::poll(std::uint64_t budget, std::uint32_t& next_ref, Now now) {
   pace_blocked_ = false;
-  bool held = false;   // one could not be announced; those behind it wait as well, what was announced goes on
+  bool held = false;  // one could not be announced; those behind it wait as well, what was announced goes on
   for (auto at = items_.begin(); drops_.empty() && at != items_.end();) {
     if (late(*at, now)) {
       at = drop(at, proto::DropReason::late);
@@ -90,7 +90,7 @@ std::optional<Delivered> Delivery::poll(std::uint64_t budget, std::uint32_t& nex
     drops_.pop_front();
     return out;
   }
-  paced_ = false;   // nothing that was ready is left: the edge is reached
+  paced_ = false;  // nothing that was ready is left: the edge is reached
   if (end_sent_ && config_.epoch != 0 && items_.empty() && !over_) {
     over_ = true;
     return DeliverEnd{proto::SubEndCode::stream_ended, newest_.segment};
@@ -98,7 +98,8 @@ std::optional<Delivered> Delivery::poll(std::uint64_t budget, std::uint32_t& nex
   return std::nullopt;
 }
 
-std::optional<Delivered> Delivery::announce(Items::iterator at, std::uint64_t budget, std::uint32_t& next_ref, Now now) {
+std::optional<Delivered> Delivery::announce(Items::iterator at, std::uint64_t budget, std::uint32_t& next_ref,
+                                            Now now) {
   const ChunkPtr chunk = at->chunk;
   if (const auto& certificate = chunk->certificate()) {
     const CertId& id = chunk->header().cert_id;
@@ -161,7 +162,8 @@ bool Delivery::pace_allows(const Item& item, std::uint64_t bytes, Now now) {
 // ---- figures
 
 std::uint64_t Delivery::unsent_bytes(const Item& item) {
-  if (item.first == 0 && item.last == item.chunk->header().slice_count) return item.chunk->verified_bytes() - item.sent_bytes;
+  if (item.first == 0 && item.last == item.chunk->header().slice_count)
+    return item.chunk->verified_bytes() - item.sent_bytes;
   std::uint64_t bytes = 0;
   const auto& arrivals = item.chunk->arrivals();
   for (std::size_t at = item.cursor; at < arrivals.size(); ++at)

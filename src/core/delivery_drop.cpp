@@ -8,7 +8,7 @@ namespace streamr::core {
 namespace {
 
 constexpr std::uint64_t least_latency_us = 2'000'000;
-constexpr std::uint64_t chunks_behind = 2;   // "more than one chunk behind"
+constexpr std::uint64_t chunks_behind = 2;  // "more than one chunk behind"
 constexpr std::uint64_t never = UINT64_MAX;
 
 }  // namespace
@@ -26,7 +26,8 @@ bool Delivery::in_newest_segment(const Item& item) const {
 
 // Past its deadline before its first slice went out.
 bool Delivery::late(const Item& item, Now now) const {
-  if (item.kind != Kind::live || item.sent_slices != 0 || item.first == item.last || is_bare(item) || in_newest_segment(item))
+  if (item.kind != Kind::live || item.sent_slices != 0 || item.first == item.last || is_bare(item) ||
+      in_newest_segment(item))
     return false;
   return now.unix_us > item.chunk->header().capture_time_us + latency_us();
 }
@@ -49,11 +50,13 @@ bool Delivery::over_cap(std::uint64_t transport_bytes, Now now) const {
 
 // From a chunk that is more than one chunk behind to the next one that a decoder can begin with.
 std::optional<Delivery::Skip> Delivery::skip_ahead() const {
-  const auto counts = [&](const Item& item) { return item.kind == Kind::live && !is_bare(item) && !in_newest_segment(item); };
+  const auto counts = [&](const Item& item) {
+    return item.kind == Kind::live && !is_bare(item) && !in_newest_segment(item);
+  };
   for (std::size_t from = 0; from < items_.size(); ++from) {
     const Item& head = items_[from];
     if (!counts(head) || number_ < head.number + chunks_behind) continue;
-    if (head.cursor >= head.chunk->arrivals().size()) continue;   // the subscriber waits for us, not we for it
+    if (head.cursor >= head.chunk->arrivals().size()) continue;  // the subscriber waits for us, not we for it
     for (std::size_t to = from + 1; to < items_.size(); ++to) {
       const Item& next = items_[to];
       if (next.kind != Kind::live) continue;
@@ -115,10 +118,12 @@ std::uint64_t Delivery::deadline_us(Now now) const {
     if (item.kind != Kind::init && exhausted && item.first != item.last &&
         (item.kind == Kind::fetch || (item.announced && number_ >= item.number + chunks_behind)))
       deadline = std::min(deadline, item.progress_mono_us + latency_us());
-    if (item.kind != Kind::live || is_bare(item) || item.sent_slices != 0 || in_newest_segment(item) || !first_live) continue;
-    first_live = false;   // capture times rise, so the first one is the next to be late
+    if (item.kind != Kind::live || is_bare(item) || item.sent_slices != 0 || in_newest_segment(item) || !first_live)
+      continue;
+    first_live = false;  // capture times rise, so the first one is the next to be late
     const std::uint64_t late_unix_us = item.chunk->header().capture_time_us + latency_us() + 1;
-    deadline = std::min(deadline, late_unix_us > now.unix_us ? now.mono_us + (late_unix_us - now.unix_us) : now.mono_us);
+    deadline =
+        std::min(deadline, late_unix_us > now.unix_us ? now.mono_us + (late_unix_us - now.unix_us) : now.mono_us);
   }
   if (skip_ahead()) {
     const std::uint64_t age = oldest_queued_age_us(now);

@@ -5,13 +5,16 @@
 
 namespace streamr::core {
 
-Delivery::Delivery(DeliveryConfig config, const StreamStore& store, Now now) : config_(config) { join(store, now); }
+Delivery::Delivery(DeliveryConfig config, const StreamStore& store, Now now) : config_(config) {
+  join(store, now);
+}
 
 void Delivery::change(DeliveryConfig config, const StreamStore& store, Now now) {
   config_ = config;
   // Another place to go on at: what was not begun is queued anew from there. At the edge the queue stays as it is.
   if (config.start != proto::Start::edge)
-    for (auto at = items_.begin(); at != items_.end();) at = at->announced || at->kind == Kind::fetch ? std::next(at) : erase(at);
+    for (auto at = items_.begin(); at != items_.end();)
+      at = at->announced || at->kind == Kind::fetch ? std::next(at) : erase(at);
   paced_ = false;
   join(store, now);
 }
@@ -61,7 +64,7 @@ void Delivery::queue_history(const TrackStore& track, ChunkPos first, Now now) {
     queue_inits(track, begin->first.segment, now);
   } else if (const ChunkPtr edge = track.newest()) {
     queue_inits(track, edge->header().segment, now);
-    if (track.ended) end_sent_ = true;   // nothing is left to come
+    if (track.ended) end_sent_ = true;  // nothing is left to come
   } else {
     queue_inits(track, UINT64_MAX, now);
   }
@@ -76,7 +79,7 @@ void Delivery::queue_inits(const TrackStore& track, std::uint64_t segment, Now n
   for (; init != track.inits.end(); ++init) {
     if (queued(*init->second)) continue;
     Item item = make_item(init->second, Kind::init, now);
-    item.sent_before = item.chunk->header().slice_count;   // sent on every join: no receipt is awaited
+    item.sent_before = item.chunk->header().slice_count;  // sent on every join: no receipt is awaited
     insert_init(std::move(item));
   }
 }
@@ -126,10 +129,12 @@ void Delivery::on_fetch(const proto::Fetch& fetch, const StreamStore& store, Now
   }
   Item item = make_item(chunk, Kind::fetch, now);
   item.first = slices == 0 ? 0 : fetch.first;
-  if (fetch.count != 0) item.last = static_cast<std::uint16_t>(std::min<std::uint32_t>(slices, std::uint32_t{fetch.first} + fetch.count));
+  if (fetch.count != 0)
+    item.last = static_cast<std::uint16_t>(std::min<std::uint32_t>(slices, std::uint32_t{fetch.first} + fetch.count));
   // Answers go behind INITs and before everything else, in the order in which they were asked for.
-  const auto behind = std::find_if(items_.begin(), items_.end(),
-                                   [](const Item& each) { return each.kind != Kind::init && each.kind != Kind::fetch; });
+  const auto behind = std::find_if(items_.begin(), items_.end(), [](const Item& each) {
+    return each.kind != Kind::init && each.kind != Kind::fetch;
+  });
   items_.insert(behind, std::move(item));
 }
 
@@ -181,7 +186,8 @@ void Delivery::drop_trimmed(const StreamStore& store) {
   const TrackStore* track = store.find_track(epoch_, config_.track);
   if (!track || track->parts.empty()) return;
   for (auto at = items_.begin(); at != items_.end();) {
-    const bool gone = at->kind == Kind::history && !at->announced && at->chunk->header().segment < track->oldest_segment();
+    const bool gone =
+        at->kind == Kind::history && !at->announced && at->chunk->header().segment < track->oldest_segment();
     at = gone ? drop(at, proto::DropReason::not_held) : std::next(at);
   }
 }

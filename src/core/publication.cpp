@@ -12,7 +12,9 @@ constexpr std::uint8_t known_flags =
     proto::independent | proto::init | proto::last_in_segment | proto::discontinuity | proto::gap | proto::end;
 constexpr std::size_t segment_starts_kept = 64;
 
-Error invalid(std::string text) { return fail(STREAMR_E_INVALID, std::move(text)); }
+Error invalid(std::string text) {
+  return fail(STREAMR_E_INVALID, std::move(text));
+}
 
 std::uint64_t latest_capture_us(const proto::Certificate& certificate) {
   if (certificate.not_after_s > UINT64_MAX / 1'000'000 - 1'000) return UINT64_MAX;
@@ -30,7 +32,8 @@ Status check_sizes(const PublicationPart& part) {
   if (part.flags & proto::end) return invalid("expected a part without END, which end() signs");
   const bool gap = (part.flags & proto::gap) != 0;
   if (gap && (part.flags & proto::init)) return invalid("expected INIT or GAP, came both");
-  if (gap && !part.payload.empty()) return invalid("expected no octets with GAP, came " + std::to_string(part.payload.size()));
+  if (gap && !part.payload.empty())
+    return invalid("expected no octets with GAP, came " + std::to_string(part.payload.size()));
   if (!gap && part.payload.empty()) return invalid("expected octets where GAP is not set, came none");
   if (part.payload.size() > limits::chunk_payload_bytes)
     return invalid("expected at most 16 MiB in a part, came " + std::to_string(part.payload.size()) + " octets");
@@ -50,7 +53,8 @@ Result<Publication> Publication::open(PublicationConfig config, const crypto::Ke
     if (!config.certificate.allows_track(number))
       return invalid("expected tracks that the certificate allows, came track " + std::to_string(number));
     for (std::size_t j = 0; j < i; ++j)
-      if (config.tracks[j].track == number) return invalid("expected each track once, came track " + std::to_string(number) + " twice");
+      if (config.tracks[j].track == number)
+        return invalid("expected each track once, came track " + std::to_string(number) + " twice");
   }
   if (config.part_target_us == 0) config.part_target_us = 500'000;
   if (config.target_duration_s == 0) config.target_duration_s = 2;
@@ -74,10 +78,11 @@ Status Publication::check_part(const PublicationPart& part, const TrackState& tr
                      std::to_string(part.capture_time_us));
   }
   const proto::Certificate& certificate = config_.certificate;
-  if (part.capture_time_us > latest_capture_us(certificate) || part.capture_time_us < earliest_capture_us(certificate) ||
-      now.unix_us > latest_capture_us(certificate))
+  if (part.capture_time_us > latest_capture_us(certificate) ||
+      part.capture_time_us < earliest_capture_us(certificate) || now.unix_us > latest_capture_us(certificate))
     return fail(STREAMR_E_EXPIRED, "expected a time between " + std::to_string(certificate.not_before_s) + " s and " +
-                                       std::to_string(certificate.not_after_s) + " s as the certificate says; open a new publication");
+                                       std::to_string(certificate.not_after_s) +
+                                       " s as the certificate says; open a new publication");
   if (!is_init && track.part == init_part)
     return fail(STREAMR_E_LIMIT, "expected at most 65535 parts in a segment; set LAST_IN_SEGMENT");
   if (!rate_.fits(part.media_time_us, part.payload.size(), certificate.max_kbps))
@@ -89,7 +94,7 @@ Status Publication::check_part(const PublicationPart& part, const TrackState& tr
 // The segment that a media time falls into, as the other tracks cut it.
 std::uint64_t Publication::segment_at(std::uint64_t media_time_us) const {
   std::uint64_t segment = config_.first_segment;
-  const std::uint64_t tolerance_us = config_.part_target_us / 2;   // audio frames do not end where pictures do
+  const std::uint64_t tolerance_us = config_.part_target_us / 2;  // audio frames do not end where pictures do
   for (const auto& [number, start_us] : segment_starts_)
     if (start_us <= media_time_us + tolerance_us) segment = std::max(segment, number);
   return segment;
@@ -104,7 +109,8 @@ Result<proto::ChunkHeader> Publication::place_init(const PublicationPart& part, 
     return fail(STREAMR_E_STATE, "expected a changed init section between two segments, came one inside segment " +
                                      std::to_string(track.segment) + "; set LAST_IN_SEGMENT before it");
   if (track.init && track.init->header().segment == fields.segment)
-    return fail(STREAMR_E_STATE, "expected one init section for segment " + std::to_string(fields.segment) + ", came another one");
+    return fail(STREAMR_E_STATE,
+                "expected one init section for segment " + std::to_string(fields.segment) + ", came another one");
   if (track.init) fields.flags = proto::discontinuity;
   return fields;
 }
@@ -114,18 +120,21 @@ Result<proto::ChunkHeader> Publication::place_init(const PublicationPart& part, 
 Result<ChunkPtr> Publication::push(const PublicationPart& part, StreamStore& store, Now now) {
   if (ended_) return fail(STREAMR_E_STATE, "expected no part after the end of the publication");
   const auto found = tracks_.find(part.track);
-  if (found == tracks_.end()) return invalid("expected a track of this publication, came track " + std::to_string(part.track));
+  if (found == tracks_.end())
+    return invalid("expected a track of this publication, came track " + std::to_string(part.track));
   TrackState& track = found->second;
   if (Status good = check_part(part, track, now); !good) return good.error();
   const auto info = std::find_if(config_.tracks.begin(), config_.tracks.end(),
                                  [&](const proto::TrackInfo& each) { return each.track == part.track; });
   const bool is_init = (part.flags & proto::init) != 0;
   if (!is_init && !track.init && info->content_type == proto::ContentType::cmaf)
-    return fail(STREAMR_E_STATE, "expected the init section of track " + std::to_string(part.track) + " before its first part");
+    return fail(STREAMR_E_STATE,
+                "expected the init section of track " + std::to_string(part.track) + " before its first part");
 
   proto::ChunkHeader fields;
   if (is_init) {
-    if (track.init && std::ranges::equal(track.init->payload().view(), part.payload.view())) return track.init;   // nothing new
+    if (track.init && std::ranges::equal(track.init->payload().view(), part.payload.view()))
+      return track.init;  // nothing new
     auto placed = place_init(part, track);
     if (!placed) return placed.error();
     fields = *placed;
@@ -184,7 +193,8 @@ void Publication::open_in(StreamStore& store) {
   for (const proto::TrackInfo& info : config_.tracks) store.set_track(config_.certificate.epoch, info);
 }
 
-ChunkPtr Publication::sign_and_store(proto::ChunkHeader fields, ByteView payload, TrackState& track, StreamStore& store, Now now) {
+ChunkPtr Publication::sign_and_store(proto::ChunkHeader fields, ByteView payload, TrackState& track, StreamStore& store,
+                                     Now now) {
   open_in(store);
   fields.stream_id = config_.certificate.stream_id;
   fields.epoch = config_.certificate.epoch;
@@ -223,8 +233,9 @@ Result<std::vector<ChunkPtr>> Publication::end(StreamStore& store, Now now) {
     fields.part = track.segment_closed ? track.closed_part : track.part;
     if (fields.part == init_part) continue;
     fields.media_time_us = track.next_media_us;
-    fields.capture_time_us = std::clamp(track.last_capture_us + (track.next_media_us - track.last_media_us),
-                                        earliest_capture_us(config_.certificate), latest_capture_us(config_.certificate));
+    fields.capture_time_us =
+        std::clamp(track.last_capture_us + (track.next_media_us - track.last_media_us),
+                   earliest_capture_us(config_.certificate), latest_capture_us(config_.certificate));
     out.push_back(sign_and_store(fields, {}, track, store, now));
   }
   return out;

@@ -8,8 +8,8 @@ namespace streamr::core {
 namespace {
 
 constexpr std::uint64_t step_us = 100'000;
-constexpr std::uint64_t steps = 100;          // 10 s
-constexpr std::size_t steps_kept = 600;       // a minute: tracks and parents lag behind each other by far less
+constexpr std::uint64_t steps = 100;     // 10 s
+constexpr std::size_t steps_kept = 600;  // a minute: tracks and parents lag behind each other by far less
 
 }  // namespace
 

@@ -10,9 +10,13 @@ namespace {
 constexpr std::uint64_t never = UINT64_MAX;
 constexpr std::uint64_t largest_slice_bytes = 65'536;
 
-std::uint32_t whole_ms(std::uint64_t us) { return static_cast<std::uint32_t>(std::min<std::uint64_t>(us / 1000, UINT32_MAX)); }
+std::uint32_t whole_ms(std::uint64_t us) {
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(us / 1000, UINT32_MAX));
+}
 
-Error refused(std::string text) { return refuse(Wire::authentication, "receipt: " + std::move(text)); }
+Error refused(std::string text) {
+  return refuse(Wire::authentication, "receipt: " + std::move(text));
+}
 
 // rate × time without overflow; a session lasts hours, so that seconds and their rest are kept apart.
 std::uint64_t octets_in(std::uint64_t rate_bps, std::uint64_t us) {
@@ -63,8 +67,8 @@ void ReceiptKeeper::on_ack(const proto::ReceiptAck& ack) {
 
 bool ReceiptKeeper::anything_new() const {
   if (!newest_) return slices_ok_ != 0 || bad_or_late_ != 0;
-  return bytes_ok_ != newest_->bytes_ok || slices_ok_ != newest_->slices_ok || bad_or_late_ != newest_->slices_bad_or_late ||
-         stall_ms_ != newest_->stall_ms;
+  return bytes_ok_ != newest_->bytes_ok || slices_ok_ != newest_->slices_ok ||
+         bad_or_late_ != newest_->slices_bad_or_late || stall_ms_ != newest_->stall_ms;
 }
 
 bool ReceiptKeeper::due(Now now) const {
@@ -142,7 +146,9 @@ std::uint64_t ReceiptWindow::pace_room(Now now) {
   return tokens_;
 }
 
-std::uint64_t ReceiptWindow::available(Now now) { return std::min(window_room(), pace_room(now)); }
+std::uint64_t ReceiptWindow::available(Now now) {
+  return std::min(window_room(), pace_room(now));
+}
 
 std::uint64_t ReceiptWindow::available_at_us(std::uint64_t bytes, Now now) {
   if (window_room() < bytes || (terms_.max_rate_bps != 0 && bytes > window_)) return never;
@@ -162,7 +168,7 @@ void ReceiptWindow::on_sent(std::uint64_t bytes, Now now, bool repeat) {
 
 void ReceiptWindow::on_queue(std::uint64_t queued_bytes, Now now) {
   const bool waits = queued_bytes != 0 && window_room() < std::min(queued_bytes, largest_slice_bytes) &&
-                     window_room() < window_ / 2;   // half a window unreceipted: a receipt is due in any case
+                     window_room() < window_ / 2;  // half a window unreceipted: a receipt is due in any case
   if (waits && !paused_) paused_mono_us_ = now.mono_us;
   paused_ = waits;
 }
@@ -177,34 +183,45 @@ void ReceiptWindow::on_socket_closed(Now now) {
 }
 
 Result<proto::ReceiptAck> ReceiptWindow::check(const proto::Receipt& receipt, Now now) {
-  if (receipt.session_id != terms_.session_id) return refused("expected session " + to_hex(terms_.session_id.view()) + ", came another");
-  if (receipt.relay_key != terms_.relay_key) return refused("expected relay " + to_hex(terms_.relay_key.view()) + ", came another");
-  if (receipt.viewer_key != terms_.viewer_key) return refused("expected viewer " + to_hex(terms_.viewer_key.view()) + ", came another");
-  if (receipt.stream_id != terms_.stream_id) return refused("expected stream " + to_hex(terms_.stream_id.view()) + ", came another");
+  if (receipt.session_id != terms_.session_id)
+    return refused("expected session " + to_hex(terms_.session_id.view()) + ", came another");
+  if (receipt.relay_key != terms_.relay_key)
+    return refused("expected relay " + to_hex(terms_.relay_key.view()) + ", came another");
+  if (receipt.viewer_key != terms_.viewer_key)
+    return refused("expected viewer " + to_hex(terms_.viewer_key.view()) + ", came another");
+  if (receipt.stream_id != terms_.stream_id)
+    return refused("expected stream " + to_hex(terms_.stream_id.view()) + ", came another");
   if (newest_ && receipt.seq <= newest_->seq)
     return refused("expected a seq above " + std::to_string(newest_->seq) + ", came " + std::to_string(receipt.seq));
   if (receipt.bytes_ok < counted_)
-    return refused("expected at least the " + std::to_string(counted_) + " octets of the one before, came " + std::to_string(receipt.bytes_ok));
+    return refused("expected at least the " + std::to_string(counted_) + " octets of the one before, came " +
+                   std::to_string(receipt.bytes_ok));
   if (receipt.bytes_ok > sent_)
-    return refused("expected at most the " + std::to_string(sent_) + " octets that were sent, came " + std::to_string(receipt.bytes_ok));
+    return refused("expected at most the " + std::to_string(sent_) + " octets that were sent, came " +
+                   std::to_string(receipt.bytes_ok));
   const std::uint64_t lasted_us = now.mono_us - std::min(now.mono_us, welcome_mono_us_) + 1'000'000;
   const std::uint64_t possible = octets_in(terms_.max_rate_bps, lasted_us) + window_;
   if (terms_.max_rate_bps != 0 && receipt.bytes_ok > possible)
-    return refused("expected at most " + std::to_string(possible) + " octets in the time of the session, came " + std::to_string(receipt.bytes_ok));
+    return refused("expected at most " + std::to_string(possible) + " octets in the time of the session, came " +
+                   std::to_string(receipt.bytes_ok));
   if (Status sound = proto::verify_receipt(receipt); !sound) return refused(sound.error().text);
 
   newest_ = receipt;
   counted_ = receipt.bytes_ok;
   const std::uint32_t grown = window_ > terms_.window_max_bytes / 2 ? terms_.window_max_bytes : window_ * 2;
   refill(now);
-  tokens_ += grown - std::min(grown, window_);   // the burst grows with W
+  tokens_ += grown - std::min(grown, window_);  // the burst grows with W
   window_ = std::max(window_, grown);
   if (paused_) on_queue(largest_slice_bytes, now);
   return proto::ReceiptAck{receipt.seq, window_, counted_};
 }
 
-bool ReceiptWindow::overdue(Now now) const { return paused_ && now.mono_us >= paused_mono_us_ + limits::receipt_pause_us; }
+bool ReceiptWindow::overdue(Now now) const {
+  return paused_ && now.mono_us >= paused_mono_us_ + limits::receipt_pause_us;
+}
 
-std::uint64_t ReceiptWindow::deadline_us() const { return paused_ ? paused_mono_us_ + limits::receipt_pause_us : never; }
+std::uint64_t ReceiptWindow::deadline_us() const {
+  return paused_ ? paused_mono_us_ + limits::receipt_pause_us : never;
+}
 
 }  // namespace streamr::core

@@ -8,7 +8,7 @@ namespace streamr::core {
 
 namespace {
 
-constexpr std::size_t segments_never_cut = 3;   // what a player that joins at the edge may ask for
+constexpr std::size_t segments_never_cut = 3;  // what a player that joins at the edge may ask for
 constexpr std::size_t epochs_kept = 2;
 
 }  // namespace
@@ -53,11 +53,14 @@ ChunkPtr TrackStore::newest() const {
 
 ChunkPtr TrackStore::newest_independent() const {
   for (auto part = parts.rbegin(); part != parts.rend(); ++part)
-    if (part->second->header().has(proto::independent) && part->second->header().payload_length != 0) return part->second;
+    if (part->second->header().has(proto::independent) && part->second->header().payload_length != 0)
+      return part->second;
   return nullptr;
 }
 
-std::uint64_t TrackStore::oldest_segment() const { return parts.empty() ? 0 : parts.begin()->first.segment; }
+std::uint64_t TrackStore::oldest_segment() const {
+  return parts.empty() ? 0 : parts.begin()->first.segment;
+}
 
 bool TrackStore::segment_ended(std::uint64_t segment) const {
   const auto later = parts.upper_bound({segment, init_part});
@@ -164,7 +167,8 @@ bool StreamStore::put_slice(const ChunkPtr& chunk, const VerifiedSlice& slice, N
     to.payload_ = SharedBytes::take(std::move(octets));
     if (to.in_store_) memory_bytes_ += to.payload_.size();
   }
-  std::memcpy(to.fill_ + (std::size_t{slice.index()} << to.header_.slice_log2), slice.data().data(), slice.data().size());
+  std::memcpy(to.fill_ + (std::size_t{slice.index()} << to.header_.slice_log2), slice.data().data(),
+              slice.data().size());
   to.present_[slice.index()] = true;
   to.arrivals_.push_back({slice.index(), now.mono_us});
   to.verified_bytes_ += static_cast<std::uint32_t>(slice.data().size());

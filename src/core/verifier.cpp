@@ -7,7 +7,7 @@ namespace streamr::core {
 
 namespace {
 
-constexpr std::size_t certificates_an_epoch = 16;   // 24 h each: a fortnight of one epoch, and no flood
+constexpr std::size_t certificates_an_epoch = 16;  // 24 h each: a fortnight of one epoch, and no flood
 
 bool past(const proto::Certificate& certificate, Now now) {
   if (certificate.not_after_s > UINT64_MAX / 1'000'000 - 1'000) return false;
@@ -23,7 +23,7 @@ bool breaks_chain(const proto::ChunkHeader& header, const StreamStore& store) {
   const auto next = track->parts.lower_bound(header.pos());
   const ChunkPtr before = next == track->parts.begin() ? nullptr : std::prev(next)->second;
   const ChunkPtr init = track->init_for(header.segment);
-  if (!before) {   // the first one seen: only an INIT right in front of it can tell
+  if (!before) {  // the first one seen: only an INIT right in front of it can tell
     const bool follows_init = init && init->header().segment == header.segment && header.part == 0;
     return follows_init && header.prev_header_hash != init->header_hash();
   }
@@ -36,7 +36,7 @@ bool below_window(const proto::ChunkHeader& header, const StreamStore& store) {
   if (!track || track->parts.empty()) return false;
   const std::uint64_t oldest = track->oldest_segment();
   if (!header.has(proto::init)) return header.segment < oldest;
-  const ChunkPtr serving = track->init_for(oldest);   // an older INIT is of use only where no later one serves
+  const ChunkPtr serving = track->init_for(oldest);  // an older INIT is of use only where no later one serves
   return serving && header.segment < serving->header().segment;
 }
 
@@ -48,17 +48,19 @@ bool Verifier::revoked(const proto::Certificate& certificate) const {
   return revocation_.has_value() && certificate.serial <= revoked_serial_max_;
 }
 
-Result<std::shared_ptr<const proto::Certificate>> Verifier::add_certificate(const proto::Certificate& certificate, Now now) {
+Result<std::shared_ptr<const proto::Certificate>> Verifier::add_certificate(const proto::Certificate& certificate,
+                                                                            Now now) {
   if (certificate.stream_id != stream_id_)
-    return refuse(Wire::authentication, "expected a certificate of stream " + to_hex(stream_id_.view()) + ", came one of " +
-                                            to_hex(certificate.stream_id.view()));
+    return refuse(Wire::authentication, "expected a certificate of stream " + to_hex(stream_id_.view()) +
+                                            ", came one of " + to_hex(certificate.stream_id.view()));
   const CertId id = certificate.id();
   const auto held = by_id_.find(id);
   if (held == by_id_.end())
     if (Status sound = proto::verify_certificate(certificate); !sound) return sound.error();
   if (revoked(certificate))
-    return refuse(Wire::revoked, "expected a certificate above the revoked serial " + std::to_string(revoked_serial_max_) +
-                                     ", came serial " + std::to_string(certificate.serial));
+    return refuse(Wire::revoked, "expected a certificate above the revoked serial " +
+                                     std::to_string(revoked_serial_max_) + ", came serial " +
+                                     std::to_string(certificate.serial));
   if (held != by_id_.end()) return held->second;
   if (certificate.epoch < highest_epoch_)
     return refuse(Wire::authentication, "expected a certificate of epoch " + std::to_string(highest_epoch_) +
@@ -114,8 +116,8 @@ std::vector<std::shared_ptr<const proto::Certificate>> Verifier::certificates() 
 
 Result<bool> Verifier::add_revocation(const proto::Revocation& revocation) {
   if (revocation.stream_id != stream_id_)
-    return refuse(Wire::authentication, "expected a revocation of stream " + to_hex(stream_id_.view()) + ", came one of " +
-                                            to_hex(revocation.stream_id.view()));
+    return refuse(Wire::authentication, "expected a revocation of stream " + to_hex(stream_id_.view()) +
+                                            ", came one of " + to_hex(revocation.stream_id.view()));
   if (Status sound = proto::verify_revocation(revocation); !sound) return sound.error();
   if (revocation_ && revocation.serial_max <= revoked_serial_max_) return false;
   revocation_ = revocation;
@@ -129,26 +131,31 @@ Result<bool> Verifier::add_revocation(const proto::Revocation& revocation) {
 bool Verifier::superseded(const proto::ChunkHeader& header, const proto::Certificate& certificate) const {
   for (auto it = by_order_.lower_bound({header.epoch, certificate.serial, CertId{}}); it != by_order_.end(); ++it) {
     if (it->second->epoch != header.epoch) break;
-    if (it->second->serial > certificate.serial && header.segment >= it->second->min_segment && !revoked(*it->second)) return true;
+    if (it->second->serial > certificate.serial && header.segment >= it->second->min_segment && !revoked(*it->second))
+      return true;
   }
   return false;
 }
 
-Result<Verifier::CertificatePtr> Verifier::certificate_for(const proto::ChunkHeader& header, ChunkSource source, Now now) const {
+Result<Verifier::CertificatePtr> Verifier::certificate_for(const proto::ChunkHeader& header, ChunkSource source,
+                                                           Now now) const {
   const auto found = by_id_.find(header.cert_id);
   if (found == by_id_.end())
-    return refuse(Wire::authentication, "expected a chunk under a known certificate, came cert_id " + to_hex(header.cert_id.view()));
+    return refuse(Wire::authentication,
+                  "expected a chunk under a known certificate, came cert_id " + to_hex(header.cert_id.view()));
   const proto::Certificate& certificate = *found->second;
   if (revoked(certificate))
     return refuse(Wire::revoked, "expected a chunk under a valid certificate, came one under revoked serial " +
                                      std::to_string(certificate.serial));
   if (source == ChunkSource::live && past(certificate, now))
-    return refuse(Wire::authentication, "expected a live chunk under a certificate that is valid now, came one whose certificate ended at " +
-                                            std::to_string(certificate.not_after_s) + " s");
+    return refuse(Wire::authentication,
+                  "expected a live chunk under a certificate that is valid now, came one whose certificate ended at " +
+                      std::to_string(certificate.not_after_s) + " s");
   if (Status sound = proto::verify_chunk_header(header, certificate); !sound) return sound.error();
   if (source == ChunkSource::live && superseded(header, certificate))
-    return refuse(Wire::authentication, "expected a chunk under the newest certificate of segment " + std::to_string(header.segment) +
-                                            ", came one under superseded serial " + std::to_string(certificate.serial));
+    return refuse(Wire::authentication, "expected a chunk under the newest certificate of segment " +
+                                            std::to_string(header.segment) + ", came one under superseded serial " +
+                                            std::to_string(certificate.serial));
   return found->second;
 }
 
@@ -164,8 +171,9 @@ Error Verifier::on_other_bytes(const StoredChunk& kept, const proto::ChunkHeader
     found.track = header.track;
     equivocation_ = std::move(found);
   }
-  return refuse(Wire::authentication, "expected the header that is kept of segment " + std::to_string(header.segment) + " part " +
-                                          std::to_string(header.part) + ", came another one signed by the same key");
+  return refuse(Wire::authentication, "expected the header that is kept of segment " + std::to_string(header.segment) +
+                                          " part " + std::to_string(header.part) +
+                                          ", came another one signed by the same key");
 }
 
 Status Verifier::check_epoch(const proto::ChunkHeader& header, ChunkSource source, const StreamStore& store) const {
@@ -175,8 +183,8 @@ Status Verifier::check_epoch(const proto::ChunkHeader& header, ChunkSource sourc
   const TrackStore* fresh = store.find_track(highest_epoch_, header.track);
   const bool moved_on = fresh && (!fresh->parts.empty() || !fresh->inits.empty());
   if (old && !old->parts.empty() && !old->ended && !moved_on) return {};
-  return refuse(Wire::authentication, "expected a chunk of epoch " + std::to_string(highest_epoch_) + " or newer, came epoch " +
-                                          std::to_string(header.epoch));
+  return refuse(Wire::authentication, "expected a chunk of epoch " + std::to_string(highest_epoch_) +
+                                          " or newer, came epoch " + std::to_string(header.epoch));
 }
 
 Result<ChunkCheck> Verifier::check_chunk(const proto::Chunk& frame, std::uint16_t track, ChunkSource source,
@@ -186,9 +194,11 @@ Result<ChunkCheck> Verifier::check_chunk(const proto::Chunk& frame, std::uint16_
     return refuse(Wire::authentication, "expected a chunk of stream " + to_hex(stream_id_.view()) + ", came one of " +
                                             to_hex(header.stream_id.view()));
   if (header.track != track)
-    return refuse(Wire::authentication, "expected a chunk of track " + std::to_string(track) + ", came track " + std::to_string(header.track));
+    return refuse(Wire::authentication, "expected a chunk of track " + std::to_string(track) + ", came track " +
+                                            std::to_string(header.track));
   if (frame.leaves.size() != header.slice_count)
-    return refuse(Wire::malformed, "expected " + std::to_string(header.slice_count) + " leaves, came " + std::to_string(frame.leaves.size()));
+    return refuse(Wire::malformed, "expected " + std::to_string(header.slice_count) + " leaves, came " +
+                                       std::to_string(frame.leaves.size()));
 
   if (const ChunkPtr kept = store.find(header.epoch, header.track, header.pos())) {
     if (kept->header().raw != header.raw) return on_other_bytes(*kept, header, now);
@@ -196,7 +206,8 @@ Result<ChunkCheck> Verifier::check_chunk(const proto::Chunk& frame, std::uint16_
   }
   if (track_stopped(header.epoch, header.track)) return ChunkCheck{ChunkVerdict::below_window, std::nullopt, false};
   if (Status epoch = check_epoch(header, source, store); !epoch) return epoch.error();
-  if (source == ChunkSource::live && below_window(header, store)) return ChunkCheck{ChunkVerdict::below_window, std::nullopt, false};
+  if (source == ChunkSource::live && below_window(header, store))
+    return ChunkCheck{ChunkVerdict::below_window, std::nullopt, false};
 
   auto certificate = certificate_for(header, source, now);
   if (!certificate) return certificate.error();
@@ -205,7 +216,8 @@ Result<ChunkCheck> Verifier::check_chunk(const proto::Chunk& frame, std::uint16_
   if (source == ChunkSource::live) {
     RateWindow& rate = rates_[header.epoch];
     if (!rate.fits(header.media_time_us, header.payload_length, (*certificate)->max_kbps))
-      return refuse(Wire::limit, "expected at most " + std::to_string(RateWindow::allowed_bytes((*certificate)->max_kbps)) +
+      return refuse(Wire::limit, "expected at most " +
+                                     std::to_string(RateWindow::allowed_bytes((*certificate)->max_kbps)) +
                                      " octets in 10 s of media, came more");
     rate.add(header.media_time_us, header.payload_length);
   }
@@ -225,10 +237,11 @@ Result<ChunkCheck> Verifier::check_chunk(const proto::Chunk& frame, std::uint16_
 Result<VerifiedSlice> Verifier::check_slice(const StoredChunk& chunk, std::uint16_t index, ByteView data) {
   const proto::ChunkHeader& header = chunk.header();
   if (index >= header.slice_count)
-    return refuse(Wire::bad_slice, "expected a slice below " + std::to_string(header.slice_count) + ", came " + std::to_string(index));
+    return refuse(Wire::bad_slice,
+                  "expected a slice below " + std::to_string(header.slice_count) + ", came " + std::to_string(index));
   if (data.size() != header.slice_bytes(index))
-    return refuse(Wire::bad_slice, "expected a slice of " + std::to_string(header.slice_bytes(index)) + " octets, came " +
-                                       std::to_string(data.size()));
+    return refuse(Wire::bad_slice, "expected a slice of " + std::to_string(header.slice_bytes(index)) +
+                                       " octets, came " + std::to_string(data.size()));
   if (crypto::leaf_hash(hasher_, data) != chunk.leaves()[index])
     return refuse(Wire::bad_slice, "expected slice " + std::to_string(index) + " to give its leaf, came other octets");
   VerifiedSlice slice;

@@ -63,7 +63,7 @@ struct Run : MediaFixture {
     for (Hop* hop : {&relay, &viewer}) REQUIRE(hop->verifier.add_certificate(certificate(), now).ok());
     DeliveryConfig config;
     config.start = proto::Start::oldest;
-    config.max_latency_ms = 3'600'000;   // nothing is late: what is asked here is whether all arrives
+    config.max_latency_ms = 3'600'000;  // nothing is late: what is asked here is whether all arrives
     delivery.emplace(config, relay.store, now);
     relay.below.push_back(&*delivery);
   }
@@ -92,7 +92,7 @@ struct Run : MediaFixture {
           relay.on_slice(refs.at(chunk.get()), index, bent, now);
         }
         relay.on_slice(refs.at(chunk.get()), index, data, now);
-        if (random.below(8) == 0) relay.on_slice(refs.at(chunk.get()), index, data, now);   // a duplicate
+        if (random.below(8) == 0) relay.on_slice(refs.at(chunk.get()), index, data, now);  // a duplicate
         waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(pick));
         if (random.below(2) == 0) pump(random.below(60'000));
       }
@@ -130,8 +130,9 @@ struct Run : MediaFixture {
       for (const ChunkPtr& chunk : made) {
         const ChunkPtr held = viewer.store.find(7, 0, chunk->header().pos());
         if (held && held->whole()) continue;
-        delivery->on_fetch({7, chunk->header().segment, chunk->header().part, held ? held->first_missing() : std::uint16_t{0}, 0},
-                           relay.store, now);
+        delivery->on_fetch(
+            {7, chunk->header().segment, chunk->header().part, held ? held->first_missing() : std::uint16_t{0}, 0},
+            relay.store, now);
       }
       if (delivery->fetches_waiting() == 0) return;
       while (delivery->queued_bytes() != 0) pump(100'000 + random.below(60'000));

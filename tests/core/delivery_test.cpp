@@ -27,7 +27,8 @@ struct Relay : MediaFixture {
     REQUIRE(verifier.add_certificate(source.config().certificate, now).ok());
     for (const proto::TrackInfo& info : source.config().tracks) own.set_track(7, info);
   }
-  void subscribe(proto::Start start, ChunkPos from = {}, std::uint64_t epoch = 0, bool headers_only = false, std::uint32_t kbps = 0) {
+  void subscribe(proto::Start start, ChunkPos from = {}, std::uint64_t epoch = 0, bool headers_only = false,
+                 std::uint32_t kbps = 0) {
     DeliveryConfig config;
     config.start = start;
     config.from = from;
@@ -81,7 +82,8 @@ struct Relay : MediaFixture {
       return "end " + std::to_string(static_cast<int>(end->code)) + " " + std::to_string(end->last_segment);
     const auto& drop = std::get<DeliverDrop>(item);
     static const char* const reasons[] = {"", "late", "queue", "not_held", "revoked"};
-    return "drop " + text(drop.pos) + " " + reasons[static_cast<int>(drop.reason)] + (drop.chunk_ref == 0 ? "" : " announced");
+    return "drop " + text(drop.pos) + " " + reasons[static_cast<int>(drop.reason)] +
+           (drop.chunk_ref == 0 ? "" : " announced");
   }
   static std::vector<std::string> chunks(std::vector<std::string> items) {
     std::erase_if(items, [](const std::string& item) { return item.front() == '+' || item == "cert"; });
@@ -126,7 +128,7 @@ TEST_CASE("a join whose newest independent chunk is older than its latency begin
 
 TEST_CASE("a join is paced to twice the bitrate until the edge is reached, then not at all") {
   Relay relay;
-  relay.run(8, 62'500);   // 1000 kbit/s
+  relay.run(8, 62'500);  // 1000 kbit/s
   relay.now.unix_us -= part_us;
   relay.subscribe(proto::Start::newest_independent, {}, 0, false, 1000);
   std::uint64_t sent = 0, elapsed_ms = 0;
@@ -144,7 +146,7 @@ TEST_CASE("a join is paced to twice the bitrate until the edge is reached, then 
   CHECK(elapsed_ms >= 800);
   CHECK(elapsed_ms <= 1100);
   relay.run(1, 500'000);
-  CHECK(relay.drain().size() == 32);   // all at once
+  CHECK(relay.drain().size() == 32);  // all at once
 }
 
 TEST_CASE("an exact join begins at its place, with the INIT that place needs") {
@@ -184,7 +186,7 @@ TEST_CASE("a certificate goes before the first chunk that uses it, also when a n
   relay.drain();
   REQUIRE(relay.source.end(relay.store, relay.now).ok());
   relay.take(*relay.store.find(7, 0, {10, 1}));
-  CHECK(relay.drain() == Items{"10.1"});   // END; the subscription stays open
+  CHECK(relay.drain() == Items{"10.1"});  // END; the subscription stays open
   const auto next = relay.certificate(8);
   REQUIRE(relay.verifier.add_certificate(next, relay.now).ok());
   Publication again = relay.publication(next, 11);
@@ -323,12 +325,12 @@ TEST_CASE("never more than eight chunks are unfinished and four without a slice,
   relay.run(1);
   relay.subscribe(proto::Start::edge);
   relay.drain();
-  std::map<std::uint32_t, std::uint32_t> left;   // slices still to come, by ref
+  std::map<std::uint32_t, std::uint32_t> left;  // slices still to come, by ref
   std::map<std::uint32_t, bool> begun;
   for (int i = 0; i < 40; ++i) {
     const ChunkPtr made = relay.push(relay.source, 1).front();
     const ChunkPtr stored = relay.take_header(*made);
-    if (i % 3 != 0) relay.take_slice(stored, *made, 1);   // a hole in every chunk, every third without any slice
+    if (i % 3 != 0) relay.take_slice(stored, *made, 1);  // a hole in every chunk, every third without any slice
     while (auto item = relay.poll()) {
       if (const auto* chunk = std::get_if<DeliverChunk>(&*item)) {
         left[chunk->chunk_ref] = chunk->chunk->header().slice_count;
@@ -343,7 +345,7 @@ TEST_CASE("never more than eight chunks are unfinished and four without a slice,
       CHECK(std::count_if(left.begin(), left.end(), [&](const auto& each) { return !begun[each.first]; }) <= 4);
     }
   }
-  CHECK(relay.next_ref > 25);   // and it went on
+  CHECK(relay.next_ref > 25);  // and it went on
 }
 
 // ---- late
@@ -353,14 +355,14 @@ TEST_CASE("a chunk past its deadline before its first slice went out is dropped,
   relay.run(4);
   relay.subscribe(proto::Start::edge);
   relay.drain();
-  relay.run(4);   // segment 11
+  relay.run(4);  // segment 11
   SUBCASE("the newest segment waits for ever") {
     relay.now.unix_us += s_to_us(60);
     relay.delivery->apply_drop_rule(0, relay.now);
     CHECK(Relay::chunks(relay.drain()) == Items{"11.0", "11.1", "11.2", "11.3"});
   }
   SUBCASE("an older one is late two seconds after its capture") {
-    relay.run(1);   // 2.5 s after the capture of 11.0
+    relay.run(1);  // 2.5 s after the capture of 11.0
     CHECK(Relay::chunks(relay.drain()) == Items{"drop 11.0 late", "11.1", "11.2", "11.3", "12.0"});
     CHECK(relay.delivery->counters().dropped_late == 1);
   }
@@ -420,7 +422,8 @@ TEST_CASE("END and GAP are never dropped") {
 
 // ---- the queue
 
-TEST_CASE("above the cap a chunk that is more than one behind gives way, and delivery goes on at the next independent one") {
+TEST_CASE(
+    "above the cap a chunk that is more than one behind gives way, and delivery goes on at the next independent one") {
   Relay relay;
   relay.run(4);
   DeliveryConfig config;
@@ -444,7 +447,8 @@ TEST_CASE("above the cap a chunk that is more than one behind gives way, and del
   SUBCASE("else all up to the next independent chunk goes") {
     relay.run(4, 300'000);
     relay.delivery->apply_drop_rule(0, relay.now);
-    CHECK(Relay::chunks(relay.drain()) == Items{"drop 11.0 queue announced", "drop 11.1 queue", "drop 11.2 queue", "drop 11.3 queue", "12.0"});
+    CHECK(Relay::chunks(relay.drain()) ==
+          Items{"drop 11.0 queue announced", "drop 11.1 queue", "drop 11.2 queue", "drop 11.3 queue", "12.0"});
     CHECK(relay.delivery->counters().dropped_queue == 4);
   }
 }
@@ -493,7 +497,7 @@ TEST_CASE("what a slow subscriber did not take when the store let it go is dropp
   relay.subscribe(proto::Start::oldest);
   CHECK(Relay::chunks({Relay::text(*relay.poll()), Relay::text(*relay.poll())}) == Items{"10.init"});
   relay.now.mono_us += 1;
-  relay.own.trim(relay.now);   // 11 to 13 stay
+  relay.own.trim(relay.now);  // 11 to 13 stay
   relay.run(1);
   const Items got = Relay::chunks(relay.drain());
   CHECK(std::count(got.begin(), got.end(), "drop 10.0 not_held") == 1);
@@ -599,7 +603,8 @@ TEST_CASE("the order of value is INIT, audio, independent video, the rest") {
   relay.run(1);
   relay.subscribe(proto::Start::exact, {10, 0});
   CHECK(relay.delivery->next_value() == Delivery::Value::init);
-  while (Relay::text(*relay.poll()) != "10.0") {}
+  while (Relay::text(*relay.poll()) != "10.0") {
+  }
   CHECK(relay.delivery->next_value() == Delivery::Value::independent);
   relay.drain();
   CHECK(relay.delivery->next_value() == Delivery::Value::nothing);

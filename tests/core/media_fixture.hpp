@@ -32,10 +32,11 @@ constexpr std::uint64_t part_us = 500'000;
 struct MediaFixture {
   crypto::KeyPair root = test_key(1), session = test_key(2);
   Now now{s_to_us(1000), s_to_us(start_unix_s)};
-  core::StreamStore store{root.public_key(), {}};      // the publisher's
+  core::StreamStore store{root.public_key(), {}};  // the publisher's
   std::uint64_t parts_made = 0;
 
-  proto::Certificate certificate(std::uint64_t epoch = 7, std::uint64_t serial = 1, std::uint64_t min_segment = 0) const {
+  proto::Certificate certificate(std::uint64_t epoch = 7, std::uint64_t serial = 1,
+                                 std::uint64_t min_segment = 0) const {
     proto::Certificate fields;
     fields.session_key = session.public_key();
     fields.epoch = epoch;
@@ -51,7 +52,8 @@ struct MediaFixture {
   core::Publication publication(proto::Certificate of, std::uint64_t first_segment = 10) {
     core::PublicationConfig config;
     config.certificate = of;
-    config.tracks = {{0, proto::TrackKind::video, proto::ContentType::cmaf, 1000}, {1, proto::TrackKind::audio, proto::ContentType::cmaf, 100}};
+    config.tracks = {{0, proto::TrackKind::video, proto::ContentType::cmaf, 1000},
+                     {1, proto::TrackKind::audio, proto::ContentType::cmaf, 100}};
     config.first_segment = first_segment;
     return *core::Publication::open(config, session);
   }
@@ -90,7 +92,9 @@ struct MediaFixture {
   }
 };
 
-inline proto::Chunk frame_of(const core::StoredChunk& chunk, std::uint32_t ref = 1) { return {ref, chunk.header(), chunk.leaves()}; }
+inline proto::Chunk frame_of(const core::StoredChunk& chunk, std::uint32_t ref = 1) {
+  return {ref, chunk.header(), chunk.leaves()};
+}
 
 // A chunk made to order and signed by whoever the test says.
 inline proto::Chunk forge(proto::ChunkHeader fields, ByteView payload, const proto::Certificate& certificate,
@@ -101,7 +105,8 @@ inline proto::Chunk forge(proto::ChunkHeader fields, ByteView payload, const pro
   return out;
 }
 
-inline proto::ChunkHeader header_fields(const proto::Certificate& certificate, ChunkPos pos, std::uint64_t media_time_us = 0) {
+inline proto::ChunkHeader header_fields(const proto::Certificate& certificate, ChunkPos pos,
+                                        std::uint64_t media_time_us = 0) {
   proto::ChunkHeader fields;
   fields.epoch = certificate.epoch;
   fields.segment = pos.segment;

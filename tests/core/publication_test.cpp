@@ -10,8 +10,12 @@ using namespace streamr::test;
 
 namespace {
 
-streamr_status_t status_of(const Result<ChunkPtr>& result) { return result.ok() ? STREAMR_OK : result.error().status; }
-streamr_status_t status_of(const Result<Publication>& result) { return result.ok() ? STREAMR_OK : result.error().status; }
+streamr_status_t status_of(const Result<ChunkPtr>& result) {
+  return result.ok() ? STREAMR_OK : result.error().status;
+}
+streamr_status_t status_of(const Result<Publication>& result) {
+  return result.ok() ? STREAMR_OK : result.error().status;
+}
 
 }  // namespace
 
@@ -22,7 +26,8 @@ TEST_CASE("opening needs a track, tracks within the mask, each once, and the cer
   CHECK(status_of(Publication::open(config, media.session)) == STREAMR_E_INVALID);
   config.tracks = {{3, proto::TrackKind::video, proto::ContentType::cmaf, 1}};
   CHECK(status_of(Publication::open(config, media.session)) == STREAMR_E_INVALID);
-  config.tracks = {{0, proto::TrackKind::video, proto::ContentType::cmaf, 1}, {0, proto::TrackKind::audio, proto::ContentType::cmaf, 1}};
+  config.tracks = {{0, proto::TrackKind::video, proto::ContentType::cmaf, 1},
+                   {0, proto::TrackKind::audio, proto::ContentType::cmaf, 1}};
   CHECK(status_of(Publication::open(config, media.session)) == STREAMR_E_INVALID);
   config.tracks.pop_back();
   CHECK(status_of(Publication::open(config, test_key(9))) == STREAMR_E_INVALID);
@@ -45,7 +50,7 @@ TEST_CASE("every header names the one before it on its track, the first one none
   gap.flags = proto::gap;
   gap.payload = {};
   made.push_back(*source.push(gap, media.store, media.now));
-  REQUIRE(source.push(media.init_part_of(1), media.store, media.now).ok());   // another track does not disturb the chain
+  REQUIRE(source.push(media.init_part_of(1), media.store, media.now).ok());  // another track does not disturb the chain
   made.push_back((*source.end(media.store, media.now)).front());
   CHECK(made.front()->header().prev_header_hash.is_zero());
   for (std::size_t i = 1; i < made.size(); ++i) CHECK(made[i]->header().prev_header_hash == made[i - 1]->header_hash());
@@ -92,7 +97,7 @@ TEST_CASE("END takes the number behind the last part, also of a segment that is 
   auto source = media.publication();
   media.push(source, 4);
   const auto ends = *source.end(media.store, media.now);
-  REQUIRE(ends.size() == 1);   // track 1 never had a chunk
+  REQUIRE(ends.size() == 1);  // track 1 never had a chunk
   CHECK(ends.front()->header().pos() == ChunkPos{10, 4});
   CHECK(ends.front()->header().has(proto::end));
   CHECK(source.ended());
@@ -153,7 +158,7 @@ TEST_CASE("a part outside the certificate's time has expired, by its capture tim
 TEST_CASE("more octets in 10 seconds than 1.25 times max_kbps are beyond a limit, over all tracks together") {
   MediaFixture media;
   proto::Certificate fields = media.certificate();
-  fields.max_kbps = 64;   // 100 000 octets
+  fields.max_kbps = 64;  // 100 000 octets
   auto source = media.publication(proto::issue_certificate(fields, media.root));
   REQUIRE(source.push(media.init_part_of(0), media.store, media.now).ok());
   REQUIRE(source.push(media.init_part_of(1), media.store, media.now).ok());
@@ -163,7 +168,8 @@ TEST_CASE("more octets in 10 seconds than 1.25 times max_kbps are beyond a limit
   CHECK(status_of(source.push(media.part(30, 60'000), media.store, media.now)) == STREAMR_OK);
 }
 
-TEST_CASE("an init section given again unchanged is no new chunk; a changed one stands between segments with DISCONTINUITY") {
+TEST_CASE(
+    "an init section given again unchanged is no new chunk; a changed one stands between segments with DISCONTINUITY") {
   MediaFixture media;
   auto source = media.publication();
   const ChunkPtr first = media.push(source, 2).front();
@@ -183,7 +189,7 @@ TEST_CASE("an init section given again unchanged is no new chunk; a changed one 
 TEST_CASE("a track that begins later joins the segment that the others are in") {
   MediaFixture media;
   auto source = media.publication();
-  media.push(source, 10);   // video is in segment 12
+  media.push(source, 10);  // video is in segment 12
   REQUIRE(source.push(media.init_part_of(1), media.store, media.now).ok());
   CHECK((*source.push(media.part(9, 500, 1), media.store, media.now))->header().segment == 12);
 }

@@ -37,14 +37,18 @@ struct Session {
     fields.bytes_ok = bytes_ok;
     return fields;
   }
-  proto::Receipt signed_receipt(std::uint32_t seq, std::uint64_t bytes_ok) const { return proto::issue_receipt(receipt(seq, bytes_ok), viewer); }
+  proto::Receipt signed_receipt(std::uint32_t seq, std::uint64_t bytes_ok) const {
+    return proto::issue_receipt(receipt(seq, bytes_ok), viewer);
+  }
   void pass(std::uint64_t ms) {
     now.mono_us += ms_to_us(ms);
     now.unix_us += ms_to_us(ms);
   }
 };
 
-Wire refusal(const Result<proto::ReceiptAck>& result) { return result.ok() ? Wire::none : result.error().wire; }
+Wire refusal(const Result<proto::ReceiptAck>& result) {
+  return result.ok() ? Wire::none : result.error().wire;
+}
 
 }  // namespace
 
@@ -63,7 +67,7 @@ TEST_CASE("a receipt is due every half window or every second, whichever comes f
   for (int i = 0; i < 7; ++i) keeper.on_slice(7, 10, 16 * kib, session.now);
   CHECK_FALSE(keeper.due(session.now));
   CHECK(keeper.deadline_us() == session.now.mono_us + s_to_us(1));
-  keeper.on_slice(7, 10, 16 * kib, session.now);   // 128 KiB
+  keeper.on_slice(7, 10, 16 * kib, session.now);  // 128 KiB
   CHECK(keeper.due(session.now));
   keeper.make(session.viewer, session.now);
   keeper.on_slice(7, 10, 1, session.now);
@@ -180,7 +184,7 @@ TEST_CASE("a session is paced to max_rate with a burst of the window") {
   CHECK(window.available(session.now) == 20'000);
   CHECK(window.available_at_us(20'000, session.now) == session.now.mono_us);
   session.pass(10'000);
-  CHECK(window.available(session.now) == 50'000);   // no more is saved up
+  CHECK(window.available(session.now) == 50'000);  // no more is saved up
   CHECK(window.available_at_us(50'001, session.now) == UINT64_MAX);
 }
 
@@ -206,7 +210,7 @@ TEST_CASE("after five seconds of pause a receipt is overdue; sending or a good r
   ReceiptWindow window(session.terms, session.now);
   window.on_sent(250 * kib, session.now);
   window.on_queue(0, session.now);
-  CHECK_FALSE(window.paused());   // nothing waits
+  CHECK_FALSE(window.paused());  // nothing waits
   window.on_queue(500 * kib, session.now);
   CHECK(window.paused());
   CHECK(window.deadline_us() == session.now.mono_us + s_to_us(5));
@@ -229,7 +233,8 @@ TEST_CASE("when a socket closes, what was on its way is written off and the wind
   CHECK(window.window() == 256 * kib);
   CHECK(window.window_room() == 256 * kib);
   CHECK(window.counted() == 150 * kib);
-  CHECK(refusal(window.check(session.signed_receipt(2, 200 * kib), session.now)) == Wire::none);   // it had arrived after all
+  CHECK(refusal(window.check(session.signed_receipt(2, 200 * kib), session.now)) ==
+        Wire::none);  // it had arrived after all
 }
 
 TEST_CASE("a receipt whose signature does not hold is refused as authentication") {
@@ -240,7 +245,8 @@ TEST_CASE("a receipt whose signature does not hold is refused as authentication"
   bent.raw[271] ^= 1;
   bent.signature.octets[63] ^= 1;
   CHECK(refusal(window.check(bent, session.now)) == Wire::authentication);
-  CHECK(refusal(window.check(proto::issue_receipt(session.receipt(1, 1000), session.relay), session.now)) == Wire::authentication);
+  CHECK(refusal(window.check(proto::issue_receipt(session.receipt(1, 1000), session.relay), session.now)) ==
+        Wire::authentication);
   CHECK(window.counted() == 0);
   CHECK(window.window() == 256 * kib);
   CHECK_FALSE(window.newest().has_value());
@@ -253,7 +259,8 @@ TEST_CASE("a receipt for another relay, viewer, session or stream is refused as 
   proto::Receipt other = session.receipt(1, 1000);
   other.relay_key = test_key(9).public_key();
   CHECK(refusal(window.check(proto::issue_receipt(other, session.viewer), session.now)) == Wire::authentication);
-  CHECK(refusal(window.check(proto::issue_receipt(session.receipt(1, 1000), test_key(9)), session.now)) == Wire::authentication);
+  CHECK(refusal(window.check(proto::issue_receipt(session.receipt(1, 1000), test_key(9)), session.now)) ==
+        Wire::authentication);
   other = session.receipt(1, 1000);
   other.session_id.octets[0] ^= 1;
   CHECK(refusal(window.check(proto::issue_receipt(other, session.viewer), session.now)) == Wire::authentication);
@@ -288,7 +295,7 @@ TEST_CASE("a receipt of more octets than the rate allows in its time is refused 
   session.terms.window_start_bytes = session.terms.window_max_bytes = 50'000;
   ReceiptWindow window(session.terms, session.now);
   window.on_sent(400'000, session.now, true);
-  session.pass(1000);   // 100 000 x (1 s + 1 s) + 50 000
+  session.pass(1000);  // 100 000 x (1 s + 1 s) + 50 000
   CHECK(refusal(window.check(session.signed_receipt(1, 250'001), session.now)) == Wire::authentication);
   CHECK(refusal(window.check(session.signed_receipt(1, 250'000), session.now)) == Wire::none);
 }
@@ -314,7 +321,7 @@ TEST_CASE("keeper and window agree on every octet") {
     REQUIRE_FALSE(window.overdue(session.now));
   }
   CHECK(keeper.bytes_ok() == sent);
-  CHECK(sent >= 9'900'000);                  // 10 s at a million octets a second
+  CHECK(sent >= 9'900'000);  // 10 s at a million octets a second
   CHECK(sent <= 10'000'000 + 1024 * kib);
   CHECK(keeper.window() == 1024 * kib);
 }

@@ -18,7 +18,8 @@ struct Copy : MediaFixture {
 
   Copy() { REQUIRE(verifier.add_certificate(certificate(), now).ok()); }
   ChunkPtr put_header(StreamStore& into, const StoredChunk& from) {
-    auto check = verifier.check_chunk(frame_of(from), from.header().track, ChunkSource::fetch_answer, StreamStore(root.public_key(), {}), now);
+    auto check = verifier.check_chunk(frame_of(from), from.header().track, ChunkSource::fetch_answer,
+                                      StreamStore(root.public_key(), {}), now);
     REQUIRE(check.ok());
     return into.put(*check->chunk, now);
   }
@@ -61,7 +62,7 @@ TEST_CASE("a slice can be read once it is verified, the payload once all are") {
   CHECK(chunk->whole());
   CHECK(chunk->whole_mono_us() == media.now.mono_us);
   CHECK(std::ranges::equal(chunk->payload().view(), made->payload().view()));
-  CHECK(chunk->slice(1).data() == chunk->payload().data() + 16384);   // a view, no copy
+  CHECK(chunk->slice(1).data() == chunk->payload().data() + 16384);  // a view, no copy
 }
 
 TEST_CASE("a slice that is there already is said to be so and changes nothing") {
@@ -104,12 +105,12 @@ TEST_CASE("media past its age goes, but the segments that are kept whatever age 
   StreamStore store(media.root.public_key(), {1ull << 40, 4, s_to_us(10)});
   auto source = media.publication();
   REQUIRE(source.push(media.init_part_of(0), store, media.now).ok());
-  for (std::uint64_t i = 0; i < 40; ++i) {   // ten segments of 2 s
+  for (std::uint64_t i = 0; i < 40; ++i) {  // ten segments of 2 s
     REQUIRE(source.push(media.part(i, 1000), store, media.now).ok());
     media.now.mono_us += part_us;
     media.now.unix_us += part_us;
   }
-  CHECK(store.trim(media.now) == 20);   // older than 10 s: five segments of four
+  CHECK(store.trim(media.now) == 20);  // older than 10 s: five segments of four
   CHECK(store.find_track(7, 0)->oldest_segment() == 15);
   media.now.mono_us += s_to_us(100);
   store.trim(media.now);
@@ -135,7 +136,7 @@ TEST_CASE("memory cuts deeper than age, never below the newest three segments") 
   REQUIRE(other.push(media.init_part_of(0), tiny, media.now).ok());
   for (std::uint64_t i = 0; i < 40; ++i) REQUIRE(other.push(media.part(i, 9'000), tiny, media.now).ok());
   tiny.trim(media.now);
-  CHECK(tiny.find_track(7, 0)->oldest_segment() == 17);   // three segments are more than 70 000 octets, and stay
+  CHECK(tiny.find_track(7, 0)->oldest_segment() == 17);  // three segments are more than 70 000 octets, and stay
 }
 
 TEST_CASE("an endless segment cannot take more than twice the memory") {
@@ -159,7 +160,7 @@ TEST_CASE("an INIT stays as long as a kept segment needs it") {
   auto source = media.publication();
   REQUIRE(source.push(media.init_part_of(0, 1), store, media.now).ok());
   for (std::uint64_t i = 0; i < 16; ++i) REQUIRE(source.push(media.part(i, 1000), store, media.now).ok());
-  REQUIRE(source.push(media.init_part_of(0, 2), store, media.now).ok());   // for segment 14
+  REQUIRE(source.push(media.init_part_of(0, 2), store, media.now).ok());  // for segment 14
   for (std::uint64_t i = 16; i < 24; ++i) REQUIRE(source.push(media.part(i, 1000), store, media.now).ok());
   media.now.mono_us += 1;
   const TrackStore& track = *store.find_track(7, 0);
@@ -189,7 +190,7 @@ TEST_CASE("only the two newest epochs are kept, and an older one goes when nothi
   CHECK(store.memory_bytes() == counted_bytes(store));
   media.now.mono_us += 1;
   store.trim(media.now);
-  CHECK(store.epochs().size() == 2);   // three segments are kept: two of epoch 7, one of epoch 6
+  CHECK(store.epochs().size() == 2);  // three segments are kept: two of epoch 7, one of epoch 6
   CHECK(store.find_track(6, 0)->oldest_segment() == 61);
   auto again = media.publication(media.certificate(7), 72);
   for (std::uint64_t i = 0; i < 4; ++i) {

@@ -124,9 +124,11 @@ TEST_CASE("a revocation says whether it is new, and one that the root did not si
 
 TEST_CASE("certificates do not pile up: two epochs stay, and of each the newest") {
   Receiver receiver;
-  for (std::uint64_t serial = 2; serial < 60; ++serial) REQUIRE(receiver.certificate_refusal(receiver.certificate(7, serial)) == Wire::none);
+  for (std::uint64_t serial = 2; serial < 60; ++serial)
+    REQUIRE(receiver.certificate_refusal(receiver.certificate(7, serial)) == Wire::none);
   CHECK(receiver.verifier.certificates().size() == 16);
-  for (std::uint64_t epoch = 8; epoch < 12; ++epoch) REQUIRE(receiver.certificate_refusal(receiver.certificate(epoch, 60)) == Wire::none);
+  for (std::uint64_t epoch = 8; epoch < 12; ++epoch)
+    REQUIRE(receiver.certificate_refusal(receiver.certificate(epoch, 60)) == Wire::none);
   CHECK(receiver.verifier.certificates().size() == 2);
   CHECK(receiver.verifier.newest_certificate()->epoch == 11);
 }
@@ -147,7 +149,8 @@ TEST_CASE("a chunk of another stream is refused as authentication") {
   Receiver receiver;
   proto::Certificate fields = receiver.valid;
   const auto other = proto::issue_certificate(fields, test_key(9));
-  CHECK(receiver.refusal(forge(header_fields(other, {10, 0}), receiver.payload, other, receiver.session)) == Wire::authentication);
+  CHECK(receiver.refusal(forge(header_fields(other, {10, 0}), receiver.payload, other, receiver.session)) ==
+        Wire::authentication);
 }
 
 TEST_CASE("a chunk of another track than the subscription's is refused as authentication") {
@@ -159,7 +162,8 @@ TEST_CASE("a chunk of a track outside the certificate's mask is refused as authe
   Receiver receiver;
   auto fields = header_fields(receiver.valid, {10, 0});
   fields.track = 3;
-  CHECK(receiver.refusal(forge(fields, receiver.payload, receiver.valid, receiver.session), ChunkSource::live, 3) == Wire::authentication);
+  CHECK(receiver.refusal(forge(fields, receiver.payload, receiver.valid, receiver.session), ChunkSource::live, 3) ==
+        Wire::authentication);
 }
 
 TEST_CASE("a chunk whose certificate is of another epoch is refused as authentication") {
@@ -173,8 +177,10 @@ TEST_CASE("a chunk below the certificate's first segment is refused as authentic
   Receiver receiver;
   const auto later = receiver.certificate(8, 2, 100);
   REQUIRE(receiver.certificate_refusal(later) == Wire::none);
-  CHECK(receiver.refusal(forge(header_fields(later, {99, 0}), receiver.payload, later, receiver.session)) == Wire::authentication);
-  CHECK(receiver.refusal(forge(header_fields(later, {100, 0}), receiver.payload, later, receiver.session)) == Wire::none);
+  CHECK(receiver.refusal(forge(header_fields(later, {99, 0}), receiver.payload, later, receiver.session)) ==
+        Wire::authentication);
+  CHECK(receiver.refusal(forge(header_fields(later, {100, 0}), receiver.payload, later, receiver.session)) ==
+        Wire::none);
 }
 
 TEST_CASE("a chunk captured outside its certificate's times is refused as authentication, with 120 seconds of grace") {
@@ -199,12 +205,14 @@ TEST_CASE("a live chunk under a certificate that is past by the clock is refused
 TEST_CASE("a chunk under an unknown certificate is refused as authentication") {
   Receiver receiver;
   const auto unknown = receiver.certificate(7, 5);
-  CHECK(receiver.refusal(forge(header_fields(unknown, {10, 0}), receiver.payload, unknown, receiver.session)) == Wire::authentication);
+  CHECK(receiver.refusal(forge(header_fields(unknown, {10, 0}), receiver.payload, unknown, receiver.session)) ==
+        Wire::authentication);
 }
 
 TEST_CASE("a chunk that the session key did not sign is refused as authentication") {
   Receiver receiver;
-  CHECK(receiver.refusal(forge(header_fields(receiver.valid, {10, 0}), receiver.payload, receiver.valid, test_key(9))) == Wire::authentication);
+  CHECK(receiver.refusal(forge(header_fields(receiver.valid, {10, 0}), receiver.payload, receiver.valid,
+                               test_key(9))) == Wire::authentication);
 }
 
 TEST_CASE("a higher serial takes over from its first segment on") {
@@ -241,11 +249,13 @@ TEST_CASE("an epoch lower than the highest seen is refused once its track has mo
   SUBCASE("a track that was never seen there is refused at once") {
     auto fields = header_fields(receiver.valid, {10, 0});
     fields.track = 1;
-    CHECK(receiver.refusal(forge(fields, receiver.payload, receiver.valid, receiver.session), ChunkSource::live, 1) == Wire::authentication);
+    CHECK(receiver.refusal(forge(fields, receiver.payload, receiver.valid, receiver.session), ChunkSource::live, 1) ==
+          Wire::authentication);
   }
 }
 
-TEST_CASE("two headers of one place are an equivocation: the first stays, a proof of 448 octets is kept, the track stops") {
+TEST_CASE(
+    "two headers of one place are an equivocation: the first stays, a proof of 448 octets is kept, the track stops") {
   Receiver receiver;
   const ChunkPtr first = receiver.accept(receiver.chunk_at({10, 0}));
   auto fields = header_fields(receiver.valid, {10, 0});
@@ -297,7 +307,7 @@ TEST_CASE("an INIT of an older segment is taken as long as no later one serves")
 TEST_CASE("more than 1.25 times max_kbps in 10 seconds of media is refused as a limit") {
   MediaFixture media;
   proto::Certificate fields = media.certificate();
-  fields.max_kbps = 64;   // 100 000 octets in 10 s
+  fields.max_kbps = 64;  // 100 000 octets in 10 s
   const auto valid = proto::issue_certificate(fields, media.root);
   Verifier verifier(media.root.public_key());
   StreamStore own(media.root.public_key(), {});
@@ -315,7 +325,9 @@ TEST_CASE("more than 1.25 times max_kbps in 10 seconds of media is refused as a 
     CHECK(offer(s_to_us(9), 0, ChunkSource::live).error().wire == Wire::limit);
     CHECK(offer(s_to_us(14) + 900'000, 0, ChunkSource::live).error().wire == Wire::limit);
   }
-  SUBCASE("what lies 10 seconds apart does not count together") { CHECK(offer(s_to_us(24), 0, ChunkSource::live).ok()); }
+  SUBCASE("what lies 10 seconds apart does not count together") {
+    CHECK(offer(s_to_us(24), 0, ChunkSource::live).ok());
+  }
   SUBCASE("answers to FETCH are not counted") {
     CHECK(offer(s_to_us(9), 0, ChunkSource::fetch_answer).ok());
     CHECK(offer(s_to_us(24), 0, ChunkSource::live).ok());
@@ -333,7 +345,8 @@ TEST_CASE("a repeat of a known chunk is not counted towards the rate") {
   const auto chunk = forge(header_fields(valid, {10, 0}), octets(60'000), valid, media.session);
   auto first = verifier.check_chunk(chunk, 0, ChunkSource::live, own, media.now);
   own.put(*first->chunk, media.now);
-  for (int i = 0; i < 5; ++i) CHECK(verifier.check_chunk(chunk, 0, ChunkSource::live, own, media.now)->verdict == ChunkVerdict::known);
+  for (int i = 0; i < 5; ++i)
+    CHECK(verifier.check_chunk(chunk, 0, ChunkSource::live, own, media.now)->verdict == ChunkVerdict::known);
   const auto next = forge(header_fields(valid, {10, 1}, part_us), octets(40'000), valid, media.session);
   CHECK(verifier.check_chunk(next, 0, ChunkSource::live, own, media.now).ok());
 }
