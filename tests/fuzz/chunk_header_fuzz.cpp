@@ -1,5 +1,5 @@
-// Any octets as the signed objects of protocol §2: what parses keeps its octets, gives the same when signed again, and a
-// chunk header that parses describes slices that add up to its payload.
+// Any octets as the signed objects of protocol §2: what parses keeps its octets, gives the same when signed again, and
+// a chunk header that parses describes slices that add up to its payload.
 #include <cstdlib>
 
 #include "proto/objects.hpp"
@@ -80,7 +80,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check_object(bytes, parse_ticket(bytes));
   check_object(bytes, parse_receipt(bytes));
   check_object(bytes, parse_revocation(bytes));
-  if (const auto read = parse_certificate(bytes)) require(!verify_certificate(*read).ok() || read->not_after_s - read->not_before_s <= 86'400);
+  if (const auto read = parse_certificate(bytes); read && verify_certificate(*read).ok()) {
+    require(read->not_after_s - read->not_before_s <= limits::certificate_s);
+  }
   if (size == 448) require(!verify_equivocation(bytes, certificate()).ok());
   return 0;
 }

@@ -15,7 +15,7 @@ void require(bool held) {
 struct Encode {
   std::uint16_t sub;
   ByteVector operator()(const Ignored&) const { return {}; }
-  ByteVector operator()(const Welcome&) const { return {}; }   // needs the relay's key
+  ByteVector operator()(const Welcome&) const { return {}; }  // needs the relay's key
   ByteVector operator()(const Subscribe& body) const { return encode(body, sub); }
   ByteVector operator()(const SubOk& body) const { return encode(body, sub); }
   ByteVector operator()(const SubEnd& body) const { return encode(body, sub); }
@@ -24,7 +24,9 @@ struct Encode {
   ByteVector operator()(const Drop& body) const { return encode(body, sub); }
   ByteVector operator()(const Fetch& body) const { return encode(body, sub); }
   template <class Body>
-  ByteVector operator()(const Body& body) const { return encode(body); }
+  ByteVector operator()(const Body& body) const {
+    return encode(body);
+  }
 };
 
 // Reserved octets, TLVs and unknown flags do not come back; the canonical frame must then stand still.
@@ -64,8 +66,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!raw->has_value()) break;
     walked += frame_header_bytes + (*raw)->payload.size();
     const auto frame = decode_frame(**raw);
-    if (frame) check_frame(*frame);
-    else check_error(frame.error());
+    if (frame)
+      check_frame(*frame);
+    else
+      check_error(frame.error());
   }
   require(walked == size);
   return 0;

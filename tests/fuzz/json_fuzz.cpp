@@ -20,9 +20,12 @@ void write_scalar(JsonWriter& out, JsonView view) {
     out.element(*text);
   } else if (view.is_number()) {
     // Above 64 bits there is nothing exact to write; 0 stands for it in both rounds.
-    if (const auto small = view.as_i64("number")) out.element(*small);
-    else if (const auto large = view.as_u64("number")) out.element(*large);
-    else out.element(0);
+    if (const auto small = view.as_i64("number"))
+      out.element(*small);
+    else if (const auto large = view.as_u64("number"))
+      out.element(*large);
+    else
+      out.element(0);
   } else if (view.is_bool()) {
     out.element_raw(*view.as_bool("bool") ? "true" : "false");
   } else {

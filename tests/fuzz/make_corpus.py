@@ -88,8 +88,36 @@ def texts():
     yield "literals", b" [true , false , null , {} ] "
 
 
+def http():
+    def asks(text, cut=7):
+        return bytes([0, cut]) + text.replace("\n", "\r\n").encode()
+
+    def says(*frames, cut=3):
+        return bytes([1, cut]) + b"".join(frames)
+
+    def masked(first, payload):
+        key = bytes([1, 2, 3, 4])
+        length = bytes([0x80 | len(payload)]) if len(payload) < 126 else struct.pack(">BH", 0xFE, len(payload))
+        return bytes([first]) + length + key + bytes(octet ^ key[at % 4] for at, octet in enumerate(payload))
+
+    upgrade = ("GET /relay HTTP/1.1\nHost: a\nUpgrade: websocket\nConnection: Upgrade\nSec-WebSocket-Version: 13\n"
+               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\nSec-WebSocket-Protocol: streamr.relay.v1\n\n")
+    yield "get", asks("GET /live/a.m3u8?_HLS_msn=4 HTTP/1.1\nHost: a:80\nAccept: */*\n\nHEAD / HTTP/1.0\n\n")
+    yield "post", asks("POST /v1/receipts HTTP/1.1\nHost: a\nContent-Length: 5\n\nhelloGET / HTTP/1.1\nHost: a\n\n")
+    yield "chunked", asks("POST / HTTP/1.1\nHost: a\nTransfer-Encoding: chunked\n\n3;x=y\nabc\n0\nLate: 1\n\nGET / HTTP/1.0\n\n")
+    yield "both-lengths", asks("POST / HTTP/1.1\nHost: a\nContent-Length: 1\nTransfer-Encoding: chunked\n\n0\n\n")
+    yield "absolute", asks("OPTIONS http://a/x HTTP/1.1\nHost: a\nExpect: 100-continue\n\nOPTIONS * HTTP/1.1\nHost: a\n\n")
+    yield "upgrade", asks(upgrade)
+    yield "folded", asks("GET / HTTP/1.1\nHost: a\nB: c\n d\n\n")
+    yield "version", asks("GET / HTTP/3.0\nHost: a\n\n")
+    yield "messages", says(masked(0x82, b"one"), masked(0x02, b"tw"), masked(0x89, b"p"), masked(0x80, b"o"), masked(0x82, bytes(300)))
+    yield "text", says(masked(0x81, b"text"), masked(0x8A, b""), masked(0x88, b"\x03\xe8"))
+    yield "too-long", says(b"\x82\xff\0\0\0\0\0\x02\0\x01" + bytes(40))
+    yield "not-masked", says(b"\x82\x01a")
+
+
 def main():
-    for name, seeds in {"frames": frames(), "chunk_header": objects(), "json": texts()}.items():
+    for name, seeds in {"frames": frames(), "chunk_header": objects(), "json": texts(), "http": http()}.items():
         folder = HERE / "corpus" / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed, data in seeds:
