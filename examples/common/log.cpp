@@ -14,7 +14,7 @@ struct Log {
   Log() : logger("streamr", std::make_shared<spdlog::sinks::stderr_sink_mt>()) { apply(); }
 
   void apply() {
-    logger.set_pattern(json ? "%v" : "%Y-%m-%d %H:%M:%S.%e %^%-5!l%$ %v");
+    logger.set_pattern(json ? "%v" : "%Y-%m-%d %H:%M:%S.%e %^%-7l%$ %v");
     logger.flush_on(spdlog::level::trace);
   }
 

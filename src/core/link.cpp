@@ -55,6 +55,7 @@ void Link::fail(const Error& error, std::uint32_t chunk_ref) {
   frame.chunk_ref = chunk_ref;
   frame.text = error.text.substr(0, limits::text_bytes);
   close_reason_ = "refused: " + error.text;
+  close_code_ = frame.code;
   if (state_ != State::dialing) send(proto::encode(frame));
   close();
 }

@@ -70,6 +70,7 @@ class Link {
   // ERROR 10: gives up one slice or chunk; the ninth ends the connection (then false).
   bool refuse_slice(std::uint32_t chunk_ref, const std::string& why);
   const std::string& close_reason() const { return close_reason_; }
+  Wire close_code() const { return close_code_; }               // of the ERROR that we sent
 
   // credit
   std::uint64_t sendable_bytes() const { return peer_limit_ > sent_ ? peer_limit_ - sent_ : 0; }
@@ -106,6 +107,7 @@ class Link {
   std::uint32_t bad_slices_ = 0;
   std::uint64_t outstanding_ = 0, bytes_in_ = 0, bytes_out_ = 0;
   std::string close_reason_;
+  Wire close_code_ = Wire::none;
 };
 
 }  // namespace streamr::core

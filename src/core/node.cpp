@@ -284,6 +284,7 @@ void Node::on_http_closed(HttpId id, Now now) {
 
 void Node::on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry_after_s, ByteView body, const std::string& failure, Now now) {
   if (!state_->presence) return;
+  if (call == state_->heartbeat_call) ++(status == 200 ? state_->counters.heartbeats_ok : state_->counters.heartbeats_failed);
   state_->presence->on_answer(call, status, retry_after_s, body, failure, now);
   state_->presence_due = true;
   state_->finish(now);

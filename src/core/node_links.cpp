@@ -58,7 +58,7 @@ Result<std::uint32_t> Node::State::on_hello(Link& link, const proto::Hello& hell
   const auto& ticket = *hello.ticket;
   if (ticket.relay_key != identity.public_key()) {
     // A relay that dials only to announce: here we are the one who signs receipts.
-    auto& keeper = keepers[ticket.session_id];
+    auto& keeper = keepers[{ticket.session_id, ticket.relay_key}];
     if (!keeper) keeper = std::make_shared<ReceiptKeeper>(SessionTerms::of(ticket));
     peer.keeper = keeper;
     keeper->on_welcome(ticket.window_start_bytes, now);
@@ -81,7 +81,7 @@ void Node::State::on_open(Link& link, Now now) {
     return;
   }
   if (link.ticket()) {
-    auto& keeper = keepers[link.ticket()->session_id];
+    auto& keeper = keepers[{link.ticket()->session_id, link.ticket()->relay_key}];
     if (!keeper) keeper = std::make_shared<ReceiptKeeper>(SessionTerms::of(*link.ticket()));
     keeper->on_welcome(link.window(), now);
     peer.keeper = keeper;
@@ -236,6 +236,8 @@ Status Node::State::on_have(Peer& peer, const proto::Have& have, Now now) {
   if (Source* source = find_source(*stream, peer.link->id())) {
     source->retry_us = std::min(source->retry_us, now.mono_us);
     if (source->state == SourceState::subscribed) {
+      source->path = have.path;
+      if (stream->active == source->link) set_path(*stream, have.path);
       // More tracks than before: the rest is subscribed beside them.
       const bool standby = stream->active != source->link;
       subscribe(*stream, *source, standby, now);
@@ -381,7 +383,8 @@ Status Node::State::on_sub_ok(Peer& peer, std::uint16_t sub, const proto::SubOk&
   if (source != nullptr) {
     source->failures = 0;
     source->subscribed_us = now.mono_us;
-    if (stream.active == peer.link->id()) stream.path = ok.path;
+    source->path = ok.path;
+    if (stream.active == peer.link->id()) set_path(stream, ok.path);
   }
   const bool was_held = stream.held();
   note_epoch(stream, ok.epoch, &ok, now);
@@ -455,8 +458,8 @@ void Node::State::drop_link(LinkId id, const std::string& why, Now now) {
   if (found == peers.end()) return;
   Peer& peer = found->second;
   const std::string reason = peer.link->close_reason().empty() ? why : peer.link->close_reason();
-  if (!peer.link->close_reason().empty() && peer.link->close_reason().starts_with("refused:"))
-    event(STREAMR_EVENT_REJECTED, 0, peer.link->address() + " " + reason, now);
+  if (peer.link->close_code() != Wire::none)
+    event(STREAMR_EVENT_REJECTED, static_cast<int>(peer.link->close_code()), peer.link->address() + " " + reason, now).stream = peer.session ? peer.session->ticket.stream_id : StreamId{};
   if (peer.session) {
     peer.session->links.erase(id);
     peer.session->window.on_socket_closed(now);

@@ -78,7 +78,10 @@ NodeReport Node::State::report(Now now) const {
 void Node::State::run_presence(Now now) {
   if (!presence) return;
   presence->on_time(now);
-  while (auto call = presence->poll_call(now, report(now))) emit(std::move(*call));
+  while (auto call = presence->poll_call(now, report(now))) {
+    if (call->url.ends_with("/v1/nodes/heartbeat")) heartbeat_call = call->call;
+    emit(std::move(*call));
+  }
   while (auto happened = presence->poll_event()) on_presence_event(*happened, now);
   presence_due = false;
 }

@@ -245,11 +245,19 @@ void Node::State::switch_to(Stream& stream, Source& source, const std::string& w
   subscribe(stream, source, false, now);
   ++counters.failovers;
   stream.switched_us = now.mono_us;
+  set_path(stream, source.path);
   if (Source* old = find_source(stream, before); old != nullptr && old->state == SourceState::subscribed) {
     if (Peer* peer = find_peer(before); peer != nullptr && peer->link->open()) subscribe(stream, *old, true, now);
   }
   const Peer* peer = find_peer(source.link);
   event(STREAMR_EVENT_UPSTREAM, 2, "now from " + (peer != nullptr ? peer->link->address() : std::string("another upstream")) + ": " + why, now).stream = stream.store.id();
+}
+
+// Those who follow are told when the way here changes, so that a loop shows before media runs in it.
+void Node::State::set_path(Stream& stream, const std::vector<PathEntry>& path) {
+  if (stream.path == path) return;
+  stream.path = path;
+  if (stream.held()) announce_to_all(stream);
 }
 
 void Node::State::leave_source(Stream& stream, Source& source, const std::string& why, Now now) {

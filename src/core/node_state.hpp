@@ -89,6 +89,7 @@ struct Source {
   std::uint64_t last_slice_us = 0;
   std::uint64_t penalty_until_us = 0;           // lied or stalled: not preferred before
   std::uint64_t slices = 0, rejected = 0;
+  std::vector<PathEntry> path;                  // as SUB_OK or a later HAVE told it
 };
 
 struct LocalPublication {
@@ -221,6 +222,7 @@ struct Node::State final : LinkHost {
   void dial(Stream& stream, Source& source, Now now);
   void subscribe(Stream& stream, Source& source, bool headers_only, Now now);
   void switch_to(Stream& stream, Source& source, const std::string& why, Now now);
+  void set_path(Stream& stream, const std::vector<PathEntry>& path);
   void leave_source(Stream& stream, Source& source, const std::string& why, Now now);
   void on_source_closed(Stream& stream, LinkId link, const std::string& why, Now now);
   void repair(Stream& stream, Now now);         // FETCH, switch
@@ -276,7 +278,9 @@ struct Node::State final : LinkHost {
   std::map<StreamId, std::unique_ptr<Stream>> streams;
   std::map<std::string, StreamId> aliases;
   std::map<SessionId, std::shared_ptr<OutSession>> sessions;
-  std::map<SessionId, std::shared_ptr<ReceiptKeeper>> keepers;
+  // A session may be open with two relays: each has counters of its own.
+  std::map<std::pair<SessionId, Key>, std::shared_ptr<ReceiptKeeper>> keepers;
+  CallId heartbeat_call = 0;
   std::map<WatchId, Watch> watches;
   std::map<StreamId, std::pair<std::uint64_t, std::pair<std::uint64_t, std::uint32_t>>> remembered;   // epoch, next segment, discontinuity
   std::unordered_map<HttpId, StreamId> held_http;
