@@ -1,7 +1,6 @@
-// Decides the pseudo-random numbers of the core: one small generator whose seed comes from outside, so that a run can be
-// repeated octet for octet.
-// Never used for keys, nonces or ids that must not be guessed; io draws those from the system.
-// Called by core (jitter, sampling), the simulator and tests.
+// Decides the pseudo-random numbers of the core: one small generator whose seed comes from outside, so that a run can
+// be repeated octet for octet. Never used for keys, nonces or ids that must not be guessed; io draws those from the
+// system. Called by core (jitter, sampling), the simulator and tests.
 #pragma once
 
 #include <bit>

@@ -50,7 +50,7 @@ class [[nodiscard]] Result {
   explicit operator bool() const { return ok(); }
   T& value() & { assert(ok()); return std::get<0>(state_); }
   const T& value() const& { assert(ok()); return std::get<0>(state_); }
-  // Out of a temporary the value comes by value, so that `for (x : *find())` and `const T& x = *find()` do not dangle.
+  // Out of a temporary the value comes by value: a range-for or a reference bound to it keeps it alive.
   T value() && { assert(ok()); return std::get<0>(std::move(state_)); }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }

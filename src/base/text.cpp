@@ -17,13 +17,17 @@ std::optional<Integer> parse_whole(std::string_view text) {
   return value;
 }
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
-std::uint8_t octet_at(std::string_view text, std::size_t i) { return static_cast<std::uint8_t>(text[i]); }
+std::uint8_t octet_at(std::string_view text, std::size_t i) {
+  return static_cast<std::uint8_t>(text[i]);
+}
 
 struct Utf8Lead {
-  std::size_t length;          // of the whole character, 0 if no character starts so
-  std::uint8_t low, high;      // range of the second octet: excludes overlong forms, surrogates and what is above U+10FFFF
+  std::size_t length;      // of the whole character, 0 if no character starts so
+  std::uint8_t low, high;  // range of the second octet: excludes overlong forms, surrogates and what is above U+10FFFF
 };
 
 Utf8Lead lead_of(std::uint8_t first) {

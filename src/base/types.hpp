@@ -16,6 +16,7 @@ struct Now {
 };
 
 constexpr std::uint64_t ms_to_us(std::uint64_t ms) { return ms * 1000; }
+constexpr std::uint64_t never_us = UINT64_MAX;   // a deadline that does not come
 constexpr std::uint64_t s_to_us(std::uint64_t s) { return s * 1'000'000; }
 
 using LinkId = std::uint64_t;     // one peer connection, numbered by the core or io, never reused

@@ -1,6 +1,6 @@
+#include <sodium.h>
 #include <algorithm>
 #include <new>
-#include <sodium.h>
 
 #include "crypto/crypto.hpp"
 
@@ -8,7 +8,8 @@ namespace streamr::crypto {
 
 namespace {
 
-// prefix ‖ NUL ‖ bytes in one piece, as Ed25519 needs it: every object and handshake fits the stack, a long request does not.
+// prefix ‖ NUL ‖ bytes in one piece, as Ed25519 needs it: objects and handshakes fit the stack, a long request does
+// not.
 class SignedMessage {
  public:
   SignedMessage(std::string_view prefix, ByteView bytes) : size_(prefix.size() + 1 + bytes.size()) {
@@ -39,7 +40,8 @@ class SignedMessage {
 bool is_canonical(const Key& key) {
   const auto& octets = key.octets;
   if ((octets[31] & 0x7F) != 0x7F) return true;
-  const bool upper_full = std::all_of(octets.begin() + 1, octets.begin() + 31, [](std::uint8_t o) { return o == 0xFF; });
+  const bool upper_full =
+      std::all_of(octets.begin() + 1, octets.begin() + 31, [](std::uint8_t o) { return o == 0xFF; });
   return !upper_full || octets[0] < 0xED;
 }
 
@@ -53,7 +55,9 @@ KeyPair KeyPair::from_seed(std::span<const std::uint8_t, 32> seed) {
   return pair;
 }
 
-KeyPair::~KeyPair() { wipe(secret_); }
+KeyPair::~KeyPair() {
+  wipe(secret_);
+}
 
 Signature KeyPair::sign(std::string_view prefix, ByteView bytes) const {
   const SignedMessage message(prefix, bytes);

@@ -15,7 +15,9 @@ namespace {
 constexpr std::uint8_t leaf_mark = 0x00;
 constexpr std::uint8_t node_mark = 0x01;
 
-std::size_t split_of(std::size_t count) { return std::bit_floor(count - 1); }
+std::size_t split_of(std::size_t count) {
+  return std::bit_floor(count - 1);
+}
 
 Hash node_hash(Hasher& hasher, const Hash& left, const Hash& right) {
   std::array<std::uint8_t, 65> block;
@@ -40,7 +42,9 @@ void collect_path(Hasher& hasher, std::span<const Hash> leaves, std::size_t inde
 
 }  // namespace
 
-Hash leaf_hash(Hasher& hasher, ByteView slice) { return hasher.update_octet(leaf_mark).update(slice).finish(); }
+Hash leaf_hash(Hasher& hasher, ByteView slice) {
+  return hasher.update_octet(leaf_mark).update(slice).finish();
+}
 
 Hash merkle_root(Hasher& hasher, std::span<const Hash> leaves) {
   if (leaves.empty()) return hasher.finish();

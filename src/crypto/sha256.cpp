@@ -1,5 +1,5 @@
-#include <new>
 #include <openssl/evp.h>
+#include <new>
 
 #include "crypto/crypto.hpp"
 
@@ -39,7 +39,9 @@ Hasher& Hasher::update(ByteView bytes) {
   return *this;
 }
 
-Hasher& Hasher::update_octet(std::uint8_t octet) { return update({&octet, 1}); }
+Hasher& Hasher::update_octet(std::uint8_t octet) {
+  return update({&octet, 1});
+}
 
 Hash Hasher::finish() {
   Hash out;

@@ -18,7 +18,9 @@ Status check_algorithm(std::string_view what, std::uint8_t came) {
 
 }  // namespace
 
-CertId Certificate::id() const { return CertId::copy(crypto::sha256(raw).data()); }
+CertId Certificate::id() const {
+  return CertId::copy(crypto::sha256(raw).data());
+}
 
 Result<Certificate> parse_certificate(ByteView bytes) {
   if (Status start = check_start("certificate", bytes, Certificate::size, "SRK1"); !start) return start.error();

@@ -28,7 +28,8 @@ Status check_kinds(ByteView bytes) {
 
 Status check_sizes(const ChunkHeader& header) {
   if (header.payload_length > limits::chunk_payload_bytes) {
-    return over_limit("chunk payload: expected at most 16 MiB, came " + std::to_string(header.payload_length) + " octets");
+    return over_limit("chunk payload: expected at most 16 MiB, came " + std::to_string(header.payload_length) +
+                      " octets");
   }
   if (header.slice_log2 < min_slice_log2 || header.slice_log2 > max_slice_log2) {
     return malformed("chunk slice_log2: expected 12 to 16, came " + std::to_string(header.slice_log2));
@@ -93,7 +94,9 @@ void write_signed_part(ChunkHeader& header) {
 
 }  // namespace
 
-Hash ChunkHeader::hash() const { return crypto::sha256(raw); }
+Hash ChunkHeader::hash() const {
+  return crypto::sha256(raw);
+}
 
 std::uint32_t ChunkHeader::slice_bytes(std::uint16_t index) const {
   const std::uint64_t start = std::uint64_t{index} << slice_log2;
@@ -129,9 +132,15 @@ Result<ChunkHeader> parse_chunk_header(ByteView bytes) {
 }
 
 Status verify_chunk_header(const ChunkHeader& header, const Certificate& certificate) {
-  if (header.stream_id != certificate.stream_id) return untrusted("chunk: expected the certificate's stream, came another");
-  if (header.cert_id != certificate.id()) return untrusted("chunk: expected the id of a certificate that is held, came another");
-  if (header.epoch != certificate.epoch) return untrusted(expected_came("chunk epoch", certificate.epoch, header.epoch));
+  if (header.stream_id != certificate.stream_id) {
+    return untrusted("chunk: expected the certificate's stream, came another");
+  }
+  if (header.cert_id != certificate.id()) {
+    return untrusted("chunk: expected the id of a certificate that is held, came another");
+  }
+  if (header.epoch != certificate.epoch) {
+    return untrusted(expected_came("chunk epoch", certificate.epoch, header.epoch));
+  }
   if (!certificate.allows_track(header.track)) {
     return untrusted("chunk track: expected one that the certificate allows, came " + std::to_string(header.track));
   }
@@ -182,7 +191,8 @@ Status verify_equivocation(ByteView proof, const Certificate& certificate) {
   if (!first) return first.error();
   const auto second = parse_chunk_header(proof.last(ChunkHeader::size));
   if (!second) return second.error();
-  if (first->raw == second->raw) return malformed("equivocation proof: expected two different headers, came the same twice");
+  if (first->raw == second->raw)
+    return malformed("equivocation proof: expected two different headers, came the same twice");
   if (first->stream_id != second->stream_id || first->epoch != second->epoch || first->track != second->track ||
       first->pos() != second->pos()) {
     return malformed("equivocation proof: expected two headers of one place, came two places");

@@ -34,7 +34,8 @@ Status fixed_then_tlvs(std::string_view name, ByteView payload, std::size_t fixe
 }
 
 // The fixed part, then `n` path entries, whose number is known from the fixed part.
-Result<std::vector<PathEntry>> read_path(std::string_view name, ByteView payload, std::size_t fixed, std::uint8_t count) {
+Result<std::vector<PathEntry>> read_path(std::string_view name, ByteView payload, std::size_t fixed,
+                                         std::uint8_t count) {
   if (count > limits::path_entries) {
     return over_limit(std::string(name) + " path: expected at most 4 entries, came " + std::to_string(count));
   }
@@ -160,12 +161,13 @@ Body decode_chunk(ByteView payload) {
   if (Status size = at_least("CHUNK", payload, fixed); !size) return size.error();
   const auto header = parse_chunk_header(payload.subspan(8, ChunkHeader::size));
   if (!header) return header.error();
-  if (Status size = exactly("CHUNK", payload, fixed + std::size_t{32} * header->slice_count); !size) return size.error();
+  const std::size_t whole = fixed + std::size_t{32} * header->slice_count;
+  if (Status size = exactly("CHUNK", payload, whole); !size) return size.error();
   Chunk out;
   out.chunk_ref = load_u32(payload.data());
   out.header = *header;
   out.leaves.reserve(header->slice_count);
-  for (std::size_t i = 0; i < header->slice_count; ++i) out.leaves.push_back(Hash::copy(payload.data() + fixed + 32 * i));
+  for (std::size_t at = fixed; at < whole; at += 32) out.leaves.push_back(Hash::copy(payload.data() + at));
   return FrameBody(std::move(out));
 }
 
@@ -214,14 +216,16 @@ Body decode_goaway(ByteView payload) {
   if (Status size = at_least("GOAWAY", payload, 8); !size) return size.error();
   auto uri = read_text("GOAWAY uri", payload, load_u16(payload.data() + 2), limits::uri_bytes);
   if (!uri) return uri.error();
-  return FrameBody(GoAway{static_cast<GoAwayCode>(load_u16(payload.data())), load_u32(payload.data() + 4), std::move(*uri)});
+  const auto code = static_cast<GoAwayCode>(load_u16(payload.data()));
+  return FrameBody(GoAway{code, load_u32(payload.data() + 4), std::move(*uri)});
 }
 
 Body decode_error(ByteView payload) {
   if (Status size = at_least("ERROR", payload, 8); !size) return size.error();
   auto text = read_text("ERROR text", payload, load_u16(payload.data() + 2), limits::text_bytes);
   if (!text) return text.error();
-  return FrameBody(ErrorFrame{static_cast<Wire>(load_u16(payload.data())), load_u32(payload.data() + 4), std::move(*text)});
+  const auto code = static_cast<Wire>(load_u16(payload.data()));
+  return FrameBody(ErrorFrame{code, load_u32(payload.data() + 4), std::move(*text)});
 }
 
 Result<std::vector<TrackInfo>> read_tracks(ByteView value) {
@@ -233,12 +237,18 @@ Result<std::vector<TrackInfo>> read_tracks(ByteView value) {
   for (; !value.empty(); value = value.subspan(track_info_bytes)) {
     const std::uint8_t* at = value.data();
     const std::uint16_t track = load_u16(at);
-    if (track >= limits::tracks) return malformed("HAVE TRACKS: expected a track from 0 to 31, came " + std::to_string(track));
-    if (at[2] < 1 || at[2] > 4) return malformed("HAVE TRACKS: expected a kind from 1 to 4, came " + std::to_string(at[2]));
+    if (track >= limits::tracks) {
+      return malformed("HAVE TRACKS: expected a track from 0 to 31, came " + std::to_string(track));
+    }
+    if (at[2] < 1 || at[2] > 4) {
+      return malformed("HAVE TRACKS: expected a kind from 1 to 4, came " + std::to_string(at[2]));
+    }
     if (at[3] < 1 || at[3] > 3) {
       return malformed("HAVE TRACKS: expected a content type from 1 to 3, came " + std::to_string(at[3]));
     }
-    if ((seen >> track) & 1u) return malformed("HAVE TRACKS: expected track " + std::to_string(track) + " once, came twice");
+    if ((seen >> track) & 1u) {
+      return malformed("HAVE TRACKS: expected track " + std::to_string(track) + " once, came twice");
+    }
     seen |= 1u << track;
     tracks.push_back({track, static_cast<TrackKind>(at[2]), static_cast<ContentType>(at[3]), load_u32(at + 4)});
   }
@@ -269,7 +279,8 @@ Body decode_have(const FrameHeader& header, ByteView payload) {
     out.tracks = std::move(*tracks);
   }
   if (out.newest < out.oldest) {
-    return malformed("HAVE newest: expected at least " + std::to_string(out.oldest) + ", came " + std::to_string(out.newest));
+    return malformed("HAVE newest: expected at least " + std::to_string(out.oldest) + ", came " +
+                     std::to_string(out.newest));
   }
   if (out.nothing_yet) out.oldest = out.newest = 0;
   out.path = std::move(*path);
@@ -292,8 +303,13 @@ Body decode_revoke(ByteView payload) {
 
 bool carries_sub(FrameType type) {
   switch (type) {
-    case FrameType::subscribe: case FrameType::sub_ok: case FrameType::sub_end: case FrameType::chunk:
-    case FrameType::slice: case FrameType::drop: case FrameType::fetch: return true;
+    case FrameType::subscribe:
+    case FrameType::sub_ok:
+    case FrameType::sub_end:
+    case FrameType::chunk:
+    case FrameType::slice:
+    case FrameType::drop:
+    case FrameType::fetch: return true;
     default: return false;
   }
 }

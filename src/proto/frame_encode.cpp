@@ -192,12 +192,17 @@ ByteVector encode(const ReceiptAck& ack) {
   return frame.take();
 }
 
-ByteVector encode(const Ping& ping) { return encode_probe(FrameType::ping, ping); }
-ByteVector encode(const Pong& pong) { return encode_probe(FrameType::pong, pong); }
+ByteVector encode(const Ping& ping) {
+  return encode_probe(FrameType::ping, ping);
+}
+ByteVector encode(const Pong& pong) {
+  return encode_probe(FrameType::pong, pong);
+}
 
 // Half an address leads nowhere or elsewhere, so one that is too long is left out; half a sentence still helps.
 ByteVector encode(const GoAway& goaway) {
-  const std::string_view uri = goaway.uri.size() <= limits::uri_bytes && is_utf8(goaway.uri) ? goaway.uri : std::string_view();
+  std::string_view uri = goaway.uri;
+  if (uri.size() > limits::uri_bytes || !is_utf8(uri)) uri = {};
   Writer frame(FrameType::goaway, 8 + uri.size());
   frame.u16(0, static_cast<std::uint16_t>(goaway.code));
   frame.u16(2, static_cast<std::uint16_t>(uri.size()));

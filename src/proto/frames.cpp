@@ -25,7 +25,7 @@ std::array<std::uint8_t, 64> both(const Hash& hello_hash, const Hash& welcome_ha
 
 Result<std::optional<RawFrame>> FrameReader::next() {
   const ByteView message = rest_;
-  rest_ = {};   // after an error there is nothing more to read
+  rest_ = {};  // after an error there is nothing more to read
   if (message.empty()) return std::optional<RawFrame>();
   if (message.size() > limits::message_bytes) {
     return over_limit("message: expected at most 128 KiB, came " + std::to_string(message.size()) + " octets");
@@ -44,7 +44,8 @@ Result<std::optional<RawFrame>> FrameReader::next() {
                       std::to_string(out.header.length));
   }
   const std::size_t available = message.size() - frame_header_bytes;
-  if (out.header.length > available) return malformed(expected_came("frame payload length", out.header.length, available));
+  if (out.header.length > available)
+    return malformed(expected_came("frame payload length", out.header.length, available));
   out.payload = message.subspan(frame_header_bytes, out.header.length);
   rest_ = message.subspan(frame_header_bytes + out.header.length);
   return std::optional<RawFrame>(out);

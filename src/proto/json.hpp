@@ -20,11 +20,11 @@ namespace streamr::proto {
 
 struct JsonLimits {
   std::size_t max_bytes = 64 * 1024;
-  std::uint32_t max_depth = 16;      // arrays and objects inside one another; never more than 256
-  std::size_t max_nodes = 16 * 1024; // values of every kind: bounds the memory that a small text can ask for
+  std::uint32_t max_depth = 16;       // arrays and objects inside one another; never more than 256
+  std::size_t max_nodes = 16 * 1024;  // values of every kind: bounds the memory that a small text can ask for
 };
 
-struct JsonTree;   // the cJSON tree and the exact integers of one document
+struct JsonTree;  // the cJSON tree and the exact integers of one document
 
 // A value inside a JsonDocument; valid as long as the document lives, also after it was moved. Cheap to copy.
 // Errors have status E_MALFORMED and a sentence that names the member. An integer may be anything that fits 64 bits;
@@ -54,18 +54,18 @@ class JsonView {
   // Members of an object; anything else has none.
   bool has(std::string_view name) const { return find(name).has_value(); }
   std::optional<JsonView> find(std::string_view name) const;
-  Result<JsonView> get(std::string_view name) const;               // any type
+  Result<JsonView> get(std::string_view name) const;  // any type
   Result<JsonView> get_object(std::string_view name) const;
   Result<JsonView> get_array(std::string_view name) const;
   Result<std::string_view> get_string(std::string_view name) const;
   Result<std::uint64_t> get_u64(std::string_view name, std::uint64_t max = UINT64_MAX) const;
   Result<std::int64_t> get_i64(std::string_view name, std::int64_t min = INT64_MIN, std::int64_t max = INT64_MAX) const;
   Result<bool> get_bool(std::string_view name) const;
-  Result<std::uint64_t> get_decimal_u64(std::string_view name) const;   // an epoch: a string of digits
-  Result<std::int64_t> get_decimal_i64(std::string_view name) const;    // money: a string of digits, perhaps with a minus
+  Result<std::uint64_t> get_decimal_u64(std::string_view name) const;  // an epoch: a string of digits
+  Result<std::int64_t> get_decimal_i64(std::string_view name) const;  // money: a string of digits, perhaps with a minus
   Result<ByteVector> get_hex(std::string_view name, std::size_t max_bytes) const;
   template <class Fixed>
-  Result<Fixed> get_fixed(std::string_view name) const {           // lower-case hex of exactly that size
+  Result<Fixed> get_fixed(std::string_view name) const {  // lower-case hex of exactly that size
     const auto member = find(name);
     if (!member) return missing(name);
     return member->as_fixed<Fixed>(name);
@@ -73,7 +73,7 @@ class JsonView {
 
   // Elements of an array, members of an object, in the order of the text; 0 for anything else.
   std::size_t size() const;
-  std::string_view name() const;                                   // as a member; empty otherwise
+  std::string_view name() const;  // as a member; empty otherwise
   class Iterator;
   Iterator begin() const;
   Iterator end() const;
@@ -126,9 +126,9 @@ concept JsonInteger = std::integral<T> && !std::same_as<T, bool> && !std::same_a
 //   JsonWriter json; json.begin_object().member("seq", 1u).member("alias", alias).end_object(); send(json.take());
 class JsonWriter {
  public:
-  JsonWriter& begin_object();                                      // as the value, or an element of the open array
+  JsonWriter& begin_object();  // as the value, or an element of the open array
   JsonWriter& begin_array();
-  JsonWriter& begin_object(std::string_view name);                 // as a member
+  JsonWriter& begin_object(std::string_view name);  // as a member
   JsonWriter& begin_array(std::string_view name);
   JsonWriter& end_object();
   JsonWriter& end_array();
@@ -137,17 +137,25 @@ class JsonWriter {
   JsonWriter& member(std::string_view name, const char* text) { return member(name, std::string_view(text)); }
   JsonWriter& member(std::string_view name, bool value);
   template <JsonInteger T>
-  JsonWriter& member(std::string_view name, T value) { key(name); return raw(std::to_string(value)); }
+  JsonWriter& member(std::string_view name, T value) {
+    key(name);
+    return raw(std::to_string(value));
+  }
   JsonWriter& member_null(std::string_view name);
   JsonWriter& member_hex(std::string_view name, ByteView bytes);
   template <JsonInteger T>
-  JsonWriter& member_decimal(std::string_view name, T value) { return member(name, std::string_view(std::to_string(value))); }
-  JsonWriter& member_raw(std::string_view name, std::string_view json);   // already valid JSON
+  JsonWriter& member_decimal(std::string_view name, T value) {
+    return member(name, std::string_view(std::to_string(value)));
+  }
+  JsonWriter& member_raw(std::string_view name, std::string_view json);  // already valid JSON
 
   JsonWriter& element(std::string_view text);
   JsonWriter& element(const char* text) { return element(std::string_view(text)); }
   template <JsonInteger T>
-  JsonWriter& element(T value) { separate(); return raw(std::to_string(value)); }
+  JsonWriter& element(T value) {
+    separate();
+    return raw(std::to_string(value));
+  }
   JsonWriter& element_hex(ByteView bytes);
   JsonWriter& element_raw(std::string_view json);
 
@@ -158,7 +166,10 @@ class JsonWriter {
   void separate();
   void key(std::string_view name);
   void quote(std::string_view text);
-  JsonWriter& raw(std::string_view json) { text_ += json; return *this; }
+  JsonWriter& raw(std::string_view json) {
+    text_ += json;
+    return *this;
+  }
 
   std::string text_;
 };

@@ -8,8 +8,8 @@ namespace streamr::proto {
 
 namespace {
 
-constexpr std::uint32_t depth_ceiling = 256;     // the scanner and cJSON recurse: keep the stack bounded whatever is asked for
-constexpr std::size_t number_bytes = 40;         // cJSON copies a number into 64 octets
+constexpr std::uint32_t depth_ceiling = 256;  // scanner and cJSON recurse: the stack is bounded whatever is asked for
+constexpr std::size_t number_bytes = 40;      // cJSON copies a number into 64 octets
 
 class Scanner {
  public:
@@ -99,7 +99,9 @@ class Scanner {
     if (!accept('"')) return wrong("expected a string");
     while (!accept('"')) {
       if (done()) return wrong("expected '\"'");
-      if (static_cast<std::uint8_t>(peek()) < 0x20) return wrong("expected an escape in place of a control character");
+      if (static_cast<std::uint8_t>(peek()) < 0x20) {
+        return wrong("expected an escape in place of a control character");
+      }
       if (accept('\\')) {
         if (Status read = escape(); !read) return read;
         continue;
@@ -113,7 +115,8 @@ class Scanner {
 
   Status escape() {
     if (accept('u')) return unicode_escape();
-    if (done() || std::string_view("\"\\/bfnrt").find(peek()) == std::string_view::npos) return wrong("expected an escape");
+    constexpr std::string_view known = "\"\\/bfnrt";
+    if (done() || known.find(peek()) == std::string_view::npos) return wrong("expected an escape");
     ++at_;
     return {};
   }
@@ -135,10 +138,14 @@ class Scanner {
     for (int i = 0; i < 4; ++i) {
       const char c = peek();
       std::uint32_t digit = 0;
-      if (c >= '0' && c <= '9') digit = static_cast<std::uint32_t>(c - '0');
-      else if (c >= 'a' && c <= 'f') digit = static_cast<std::uint32_t>(c - 'a') + 10;
-      else if (c >= 'A' && c <= 'F') digit = static_cast<std::uint32_t>(c - 'A') + 10;
-      else return std::nullopt;
+      if (c >= '0' && c <= '9')
+        digit = static_cast<std::uint32_t>(c - '0');
+      else if (c >= 'a' && c <= 'f')
+        digit = static_cast<std::uint32_t>(c - 'a') + 10;
+      else if (c >= 'A' && c <= 'F')
+        digit = static_cast<std::uint32_t>(c - 'A') + 10;
+      else
+        return std::nullopt;
       code = code * 16 + digit;
       ++at_;
     }
@@ -155,7 +162,9 @@ class Scanner {
     while (peek() >= '0' && peek() <= '9') add_digit(out, static_cast<std::uint64_t>(text_[at_++] - '0'));
     if (leading_zero && at_ > first_digit + 1) return wrong("expected no digit after a leading zero before this place");
     if (at_ - start > number_bytes) return wrong("expected a shorter number before this place");
-    if (peek() == '.' || peek() == 'e' || peek() == 'E') return wrong("expected a whole number without fraction or exponent");
+    if (peek() == '.' || peek() == 'e' || peek() == 'E') {
+      return wrong("expected a whole number without fraction or exponent");
+    }
     numbers_.push_back(out);
     return {};
   }

@@ -9,7 +9,7 @@ namespace streamr::proto {
 
 struct JsonNumber {
   bool negative = false;
-  bool fits = true;               // false: the magnitude is above 2^64 - 1
+  bool fits = true;  // false: the magnitude is above 2^64 - 1
   std::uint64_t magnitude = 0;
 };
 

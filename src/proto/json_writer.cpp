@@ -57,8 +57,12 @@ JsonWriter& JsonWriter::begin_array(std::string_view name) {
   key(name);
   return raw("[");
 }
-JsonWriter& JsonWriter::end_object() { return raw("}"); }
-JsonWriter& JsonWriter::end_array() { return raw("]"); }
+JsonWriter& JsonWriter::end_object() {
+  return raw("}");
+}
+JsonWriter& JsonWriter::end_array() {
+  return raw("]");
+}
 
 JsonWriter& JsonWriter::member(std::string_view name, std::string_view text) {
   key(name);
@@ -73,7 +77,9 @@ JsonWriter& JsonWriter::member_null(std::string_view name) {
   key(name);
   return raw("null");
 }
-JsonWriter& JsonWriter::member_hex(std::string_view name, ByteView bytes) { return member(name, std::string_view(to_hex(bytes))); }
+JsonWriter& JsonWriter::member_hex(std::string_view name, ByteView bytes) {
+  return member(name, std::string_view(to_hex(bytes)));
+}
 JsonWriter& JsonWriter::member_raw(std::string_view name, std::string_view json) {
   key(name);
   return raw(json);
@@ -84,7 +90,9 @@ JsonWriter& JsonWriter::element(std::string_view text) {
   quote(text);
   return *this;
 }
-JsonWriter& JsonWriter::element_hex(ByteView bytes) { return element(std::string_view(to_hex(bytes))); }
+JsonWriter& JsonWriter::element_hex(ByteView bytes) {
+  return element(std::string_view(to_hex(bytes)));
+}
 JsonWriter& JsonWriter::element_raw(std::string_view json) {
   separate();
   return raw(json);

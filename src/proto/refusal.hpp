@@ -10,9 +10,15 @@
 
 namespace streamr::proto {
 
-inline Error malformed(std::string text) { return {STREAMR_E_MALFORMED, Wire::malformed, std::move(text)}; }
-inline Error over_limit(std::string text) { return {STREAMR_E_LIMIT, Wire::limit, std::move(text)}; }
-inline Error untrusted(std::string text) { return {STREAMR_E_REFUSED, Wire::authentication, std::move(text)}; }
+inline Error malformed(std::string text) {
+  return {STREAMR_E_MALFORMED, Wire::malformed, std::move(text)};
+}
+inline Error over_limit(std::string text) {
+  return {STREAMR_E_LIMIT, Wire::limit, std::move(text)};
+}
+inline Error untrusted(std::string text) {
+  return {STREAMR_E_REFUSED, Wire::authentication, std::move(text)};
+}
 inline Error unsigned_by(std::string text, Wire wire = Wire::authentication) {
   return {STREAMR_E_SIGNATURE, wire, std::move(text)};
 }

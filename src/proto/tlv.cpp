@@ -15,7 +15,8 @@ Result<std::vector<Tlv>> read_tlvs(ByteView bytes, std::span<const std::uint16_t
     if (bytes.size() < start_bytes) return malformed("TLV: expected 4 octets of type and length, came fewer");
     const std::uint16_t type = load_u16(bytes.data());
     const std::size_t length = load_u16(bytes.data() + 2);
-    if (length > limits::tlv_bytes) return over_limit("TLV: expected at most 1024 octets, came " + std::to_string(length));
+    if (length > limits::tlv_bytes)
+      return over_limit("TLV: expected at most 1024 octets, came " + std::to_string(length));
     bytes = bytes.subspan(start_bytes);
     if (length > bytes.size()) return malformed(expected_came("TLV value", length, bytes.size()));
     if (std::find(known.begin(), known.end(), type) != known.end()) {

@@ -13,11 +13,11 @@
 namespace streamr::proto {
 
 constexpr std::uint16_t tlv_may_be_ignored = 0x8000;
-constexpr std::uint16_t tlv_tracks = 1;   // HAVE
+constexpr std::uint16_t tlv_tracks = 1;  // HAVE
 
 struct Tlv {
   std::uint16_t type = 0;
-  ByteView value;   // a view into the message
+  ByteView value;  // a view into the message
 };
 
 // Keeps the types listed in `known`; [2] a cut one, an unknown one that may not be ignored, a known one twice;

@@ -8,13 +8,19 @@ using namespace streamr;
 
 namespace {
 
-Result<std::vector<int>> three() { return std::vector<int>{1, 2, 3}; }
-Result<std::unique_ptr<int>> only_movable() { return std::make_unique<int>(7); }
-Status refused() { return refuse(Wire::limit, "expected less"); }
+Result<std::vector<int>> three() {
+  return std::vector<int>{1, 2, 3};
+}
+Result<std::unique_ptr<int>> only_movable() {
+  return std::make_unique<int>(7);
+}
+Status refused() {
+  return refuse(Wire::limit, "expected less");
+}
 
 }  // namespace
 
-TEST_CASE("a value that is taken out of a temporary result lives as long as it is looked at") {
+TEST_CASE("a value taken straight out of a result lives as long as it is looked at") {
   int sum = 0;
   for (const int n : *three()) sum += n;
   CHECK(sum == 6);

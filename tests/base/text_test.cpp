@@ -37,9 +37,9 @@ TEST_CASE("characters of one to four octets are UTF-8") {
 }
 
 TEST_CASE("overlong forms, surrogates, cut characters and what lies above U+10FFFF are no UTF-8") {
-  for (const char* text : {"\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2\x41", "\xE0\x9F\xBF", "\xE1\x80", "\xED\xA0\x80",
-                           "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF", "\xF0\x90\x80", "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFE", "\xFF",
-                           "a\xE2\x82", "\xE2\x28\xA1"}) {
+  for (const char* text : {"\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2\x41", "\xE0\x9F\xBF", "\xE1\x80",
+                           "\xED\xA0\x80", "\xED\xBF\xBF", "\xF0\x8F\xBF\xBF", "\xF0\x90\x80", "\xF4\x90\x80\x80",
+                           "\xF5\x80\x80\x80", "\xFE", "\xFF", "a\xE2\x82", "\xE2\x28\xA1"}) {
     CHECK_FALSE(is_utf8(text));
   }
 }
@@ -54,7 +54,10 @@ TEST_CASE("a text is cut between characters") {
 }
 
 TEST_CASE("what is no UTF-8 is replaced and the rest stays") {
-  CHECK(utf8_repaired("a\xFF" "b") == "a\xEF\xBF\xBD" "b");
+  CHECK(utf8_repaired("a\xFF"
+                      "b") ==
+        "a\xEF\xBF\xBD"
+        "b");
   CHECK(utf8_repaired("\xE2\x82\xAC") == "\xE2\x82\xAC");
   CHECK(is_utf8(utf8_repaired("\xC0\x80\xED\xA0\x80\xF4")));
 }

@@ -15,8 +15,8 @@ KeyPair key_of(std::uint8_t octet) {
 
 // The group order, little-endian, as the second half of a signature holds it.
 constexpr std::array<std::uint8_t, 32> group_order = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7,
-                                                       0xa2, 0xde, 0xf9, 0xde, 0x14, 0,    0,    0,    0,    0,    0,
-                                                       0,    0,    0,    0,    0,    0,    0,    0,    0,    0x10};
+                                                      0xa2, 0xde, 0xf9, 0xde, 0x14, 0,    0,    0,    0,    0,    0,
+                                                      0,    0,    0,    0,    0,    0,    0,    0,    0,    0x10};
 
 const char* const small_order_keys[] = {
     "0000000000000000000000000000000000000000000000000000000000000000",
@@ -108,7 +108,7 @@ TEST_CASE("keys off the curve or written in a second way are unsound") {
   Key off_curve;
   off_curve.octets[0] = 2;
   CHECK_FALSE(is_sound_key(off_curve));
-  for (unsigned low = 0xED; low <= 0xFF; ++low) {   // y from 2^255 - 19 on: 0 to 18 once more
+  for (unsigned low = 0xED; low <= 0xFF; ++low) {  // y from 2^255 - 19 on: 0 to 18 once more
     Key key;
     key.octets.fill(0xFF);
     key.octets[0] = static_cast<std::uint8_t>(low);
@@ -119,7 +119,8 @@ TEST_CASE("keys off the curve or written in a second way are unsound") {
 }
 
 TEST_CASE("keys that a seed gave are sound") {
-  for (unsigned octet = 0; octet < 64; ++octet) CHECK(is_sound_key(key_of(static_cast<std::uint8_t>(octet)).public_key()));
+  for (unsigned octet = 0; octet < 64; ++octet)
+    CHECK(is_sound_key(key_of(static_cast<std::uint8_t>(octet)).public_key()));
 }
 
 TEST_CASE("octets are equal with the same length and content only") {

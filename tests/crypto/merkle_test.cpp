@@ -44,8 +44,7 @@ TEST_CASE("trees split at the largest power of two below their size") {
   CHECK(merkle_root(hasher, std::span(l).first(3)) == node(node(l[0], l[1]), l[2]));
   CHECK(merkle_root(hasher, std::span(l).first(4)) == node(node(l[0], l[1]), node(l[2], l[3])));
   CHECK(merkle_root(hasher, std::span(l).first(5)) == node(node(node(l[0], l[1]), node(l[2], l[3])), l[4]));
-  CHECK(merkle_root(hasher, l) ==
-        node(node(node(l[0], l[1]), node(l[2], l[3])), node(node(l[4], l[5]), l[6])));
+  CHECK(merkle_root(hasher, l) == node(node(node(l[0], l[1]), node(l[2], l[3])), node(node(l[4], l[5]), l[6])));
 }
 
 TEST_CASE("every leaf of every tree up to 70 has a path to the root and to no other") {

@@ -1,4 +1,5 @@
-// The chunk header: every form that is refused with 2 or 4, every lie that is refused with 5, and the equivocation proof.
+// The chunk header: every form that is refused with 2 or 4, every lie that is refused with 5, and the equivocation
+// proof.
 #include <doctest/doctest.h>
 
 #include "proto/fixtures.hpp"

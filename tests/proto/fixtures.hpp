@@ -14,10 +14,18 @@ inline crypto::KeyPair key_of(std::uint8_t octet) {
   seed.fill(octet);
   return crypto::KeyPair::from_seed(seed);
 }
-inline crypto::KeyPair root_key() { return key_of(1); }
-inline crypto::KeyPair session_key() { return key_of(2); }
-inline crypto::KeyPair viewer_key() { return key_of(3); }
-inline crypto::KeyPair relay_key() { return key_of(4); }
+inline crypto::KeyPair root_key() {
+  return key_of(1);
+}
+inline crypto::KeyPair session_key() {
+  return key_of(2);
+}
+inline crypto::KeyPair viewer_key() {
+  return key_of(3);
+}
+inline crypto::KeyPair relay_key() {
+  return key_of(4);
+}
 
 constexpr std::uint64_t start_s = 1'760'000'000;
 
@@ -33,7 +41,9 @@ inline Certificate certificate_fields() {
   out.min_segment = 10;
   return out;
 }
-inline Certificate certificate() { return issue_certificate(certificate_fields(), root_key()); }
+inline Certificate certificate() {
+  return issue_certificate(certificate_fields(), root_key());
+}
 
 inline ChunkHeader chunk_fields() {
   ChunkHeader out;

@@ -20,7 +20,7 @@ ByteVector header_only(std::uint8_t type, std::uint32_t length) {
 }  // namespace
 
 TEST_CASE("a frame payload over 65544 octets: refused with 4 from its header alone") {
-  CHECK(wire_of(header_only(0x08, 65'544)) == Wire::malformed);   // within the limit, but cut
+  CHECK(wire_of(header_only(0x08, 65'544)) == Wire::malformed);  // within the limit, but cut
   CHECK(wire_of(header_only(0x08, 65'545)) == Wire::limit);
   CHECK(wire_of(header_only(0x90, 65'545)) == Wire::limit);
   CHECK(wire_of(header_only(0x0E, UINT32_MAX)) == Wire::limit);

@@ -32,17 +32,32 @@ ByteVector have(std::size_t path = 1) {
 // One frame of each type that has a fixed part and may carry TLVs.
 std::vector<ByteVector> extensible() {
   Welcome welcome;
-  return {hello(), encode(welcome, Hash{}, relay_key()), encode(Auth{}), encode(Subscribe{}, 1), sub_ok(), encode(SubEnd{}, 1),
-          encode(Drop{}, 1), encode(Fetch{}, 1), encode(Credit{}), encode(ReceiptAck{}), encode(Ping{}), encode(Pong{}),
-          encode(GoAway{GoAwayCode::moved, 5, "wss://relay.example/relay"}), encode(ErrorFrame{Wire::limit, 0, "why"}), have()};
+  return {hello(),
+          encode(welcome, Hash{}, relay_key()),
+          encode(Auth{}),
+          encode(Subscribe{}, 1),
+          sub_ok(),
+          encode(SubEnd{}, 1),
+          encode(Drop{}, 1),
+          encode(Fetch{}, 1),
+          encode(Credit{}),
+          encode(ReceiptAck{}),
+          encode(Ping{}),
+          encode(Pong{}),
+          encode(GoAway{GoAwayCode::moved, 5, "wss://relay.example/relay"}),
+          encode(ErrorFrame{Wire::limit, 0, "why"}),
+          have()};
 }
 std::vector<ByteVector> rigid() {
-  return {encode(chunk(), 1), encode(ReceiptFrame{receipt()}), encode(CertFrame{certificate()}), encode(Revoke{revocation()})};
+  return {encode(chunk(), 1), encode(ReceiptFrame{receipt()}), encode(CertFrame{certificate()}),
+          encode(Revoke{revocation()})};
 }
 
 }  // namespace
 
-TEST_CASE("HELLO with another magic: refused with 2") { CHECK(wire_of(with(hello(), 3, {'2'})) == Wire::malformed); }
+TEST_CASE("HELLO with another magic: refused with 2") {
+  CHECK(wire_of(with(hello(), 3, {'2'})) == Wire::malformed);
+}
 
 TEST_CASE("HELLO of a role outside 1 to 3: refused with 2") {
   CHECK(wire_of(with(hello(), 12, {0})) == Wire::malformed);
@@ -254,7 +269,10 @@ TEST_CASE("ERROR and GOAWAY whose text is no UTF-8 or is not there: refused with
 }
 
 TEST_CASE("codes that this version has no name for are kept") {
-  CHECK(std::get<SubEnd>(decode_message(with(encode(SubEnd{}, 1), 0, {0, 9}))->body).code == static_cast<SubEndCode>(9));
-  CHECK(std::get<Drop>(decode_message(with(encode(Drop{}, 1), 4, {1, 0}))->body).reason == static_cast<DropReason>(256));
-  CHECK(std::get<ErrorFrame>(decode_message(with(encode(ErrorFrame{}), 0, {0, 99}))->body).code == static_cast<Wire>(99));
+  CHECK(std::get<SubEnd>(decode_message(with(encode(SubEnd{}, 1), 0, {0, 9}))->body).code ==
+        static_cast<SubEndCode>(9));
+  CHECK(std::get<Drop>(decode_message(with(encode(Drop{}, 1), 4, {1, 0}))->body).reason ==
+        static_cast<DropReason>(256));
+  CHECK(std::get<ErrorFrame>(decode_message(with(encode(ErrorFrame{}), 0, {0, 99}))->body).code ==
+        static_cast<Wire>(99));
 }

@@ -96,7 +96,7 @@ TEST_CASE("WELCOME and AUTH come back and hold for their handshake only") {
     CHECK_FALSE(verify_welcome(got, ByteView(bytes).subspan(8), draw.fixed<Hash>()));
     CHECK_FALSE(verify_welcome(got, ByteView(bytes).subspan(8, 95), hello_hash));
     ByteVector touched = bytes;
-    touched[8 + 2] ^= 1;   // a reserved octet is ignored when read, yet signed
+    touched[8 + 2] ^= 1;  // a reserved octet is ignored when read, yet signed
     CHECK_FALSE(verify_welcome(got, ByteView(touched).subspan(8), hello_hash));
 
     const Auth auth{sign_auth(viewer_key(), hello_hash, payload_hash(bytes))};
@@ -199,10 +199,12 @@ TEST_CASE("DROP, FETCH, CREDIT, PING, PONG and RECEIPT_ACK come back as they wer
 }
 
 TEST_CASE("RECEIPT, CERT and REVOKE carry their objects untouched") {
-  CHECK(read_back<ReceiptFrame>(encode(ReceiptFrame{receipt()}), [](const ReceiptFrame& r) { return encode(r); }).receipt.raw ==
-        receipt().raw);
-  CHECK(read_back<CertFrame>(encode(CertFrame{certificate()}), [](const CertFrame& c) { return encode(c); }).certificate.raw ==
-        certificate().raw);
+  CHECK(read_back<ReceiptFrame>(encode(ReceiptFrame{receipt()}), [](const ReceiptFrame& r) {
+          return encode(r);
+        }).receipt.raw == receipt().raw);
+  CHECK(read_back<CertFrame>(encode(CertFrame{certificate()}), [](const CertFrame& c) {
+          return encode(c);
+        }).certificate.raw == certificate().raw);
   CHECK(read_back<Revoke>(encode(Revoke{revocation()}), [](const Revoke& r) { return encode(r); }).revocation.raw ==
         revocation().raw);
 }

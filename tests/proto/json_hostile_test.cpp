@@ -37,7 +37,8 @@ TEST_CASE("JSON: fractions and exponents are refused") {
 }
 
 TEST_CASE("JSON: numbers that are none are refused") {
-  for (const char* text : {"01", "-01", "00", "-", "+1", "--1", "0x10", "1_000", "NaN", "Infinity", "-Infinity", ".5", "1a"}) {
+  for (const char* text :
+       {"01", "-01", "00", "-", "+1", "--1", "0x10", "1_000", "NaN", "Infinity", "-Infinity", ".5", "1a"}) {
     CAPTURE(text);
     CHECK(refused(text));
   }
@@ -63,17 +64,46 @@ TEST_CASE("JSON: texts that end too early are refused at every octet") {
 }
 
 TEST_CASE("JSON: broken structure is refused") {
-  for (const char* text : {"", " ", "{", "}", "[", "]", "[1,]", "[,1]", "[1 2]", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{,}", "{a:1}",
-                           "{'a':1}", "{1:2}", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "[}", "{]", "tru", "True", "nul", "nulll", "undefined",
-                           "/**/1", "[1]//", "\xEF\xBB\xBF{}", "\f1", "\xC2\xA0" "1"}) {
+  for (const char* text : {"",
+                           " ",
+                           "{",
+                           "}",
+                           "[",
+                           "]",
+                           "[1,]",
+                           "[,1]",
+                           "[1 2]",
+                           "{\"a\"}",
+                           "{\"a\":}",
+                           "{\"a\":1,}",
+                           "{,}",
+                           "{a:1}",
+                           "{'a':1}",
+                           "{1:2}",
+                           "{\"a\" 1}",
+                           "{\"a\":1 \"b\":2}",
+                           "[}",
+                           "{]",
+                           "tru",
+                           "True",
+                           "nul",
+                           "nulll",
+                           "undefined",
+                           "/**/1",
+                           "[1]//",
+                           "\xEF\xBB\xBF{}",
+                           "\f1",
+                           "\xC2\xA0"
+                           "1"}) {
     CAPTURE(text);
     CHECK(refused(text));
   }
 }
 
 TEST_CASE("JSON: strings with raw control characters, bad escapes or NUL are refused") {
-  for (const char* text : {"\"\n\"", "\"\t\"", "\"\x01\"", "\"\\x41\"", "\"\\\"", "\"\\u12\"", "\"\\u12G4\"", "\"\\u 123\"", "\"\\U0041\"",
-                           "\"\\'\"", "\"\\u0000\"", "\"a\\u0000b\"", "{\"\\u0000\":1}", "\"\\", "\"\\u"}) {
+  for (const char* text :
+       {"\"\n\"", "\"\t\"", "\"\x01\"", "\"\\x41\"", "\"\\\"", "\"\\u12\"", "\"\\u12G4\"", "\"\\u 123\"", "\"\\U0041\"",
+        "\"\\'\"", "\"\\u0000\"", "\"a\\u0000b\"", "{\"\\u0000\":1}", "\"\\", "\"\\u"}) {
     CAPTURE(text);
     CHECK(refused(text));
   }
@@ -81,15 +111,17 @@ TEST_CASE("JSON: strings with raw control characters, bad escapes or NUL are ref
 }
 
 TEST_CASE("JSON: lone, doubled and reversed surrogates are refused, escaped or raw") {
-  for (const char* text : {R"("\ud800")", R"("\udc00")", R"("\ud800x")", R"("\ud800\n")", R"("\ud800\ud800")", R"("\ude00\ud83d")",
-                           R"("\ud83d\u0041")", R"("\ud83d\u00")", "\"\xED\xA0\x80\"", "\"\xED\xBF\xBF\""}) {
+  for (const char* text :
+       {R"("\ud800")", R"("\udc00")", R"("\ud800x")", R"("\ud800\n")", R"("\ud800\ud800")", R"("\ude00\ud83d")",
+        R"("\ud83d\u0041")", R"("\ud83d\u00")", "\"\xED\xA0\x80\"", "\"\xED\xBF\xBF\""}) {
     CAPTURE(text);
     CHECK(refused(text));
   }
 }
 
 TEST_CASE("JSON: octets that are no UTF-8 are refused") {
-  for (const char* text : {"\"\xFF\"", "\"\xC0\x80\"", "\"\xC3\"", "\"\xE2\x82\"", "\"\xF4\x90\x80\x80\"", "{\"\x80\":1}", "\xFF"}) {
+  for (const char* text :
+       {"\"\xFF\"", "\"\xC0\x80\"", "\"\xC3\"", "\"\xE2\x82\"", "\"\xF4\x90\x80\x80\"", "{\"\x80\":1}", "\xFF"}) {
     CHECK(refused(text));
   }
 }

@@ -17,8 +17,8 @@ JsonDocument parsed(std::string_view text, const JsonLimits& limits = {}) {
 }  // namespace
 
 TEST_CASE("members are read by type") {
-  const JsonDocument document = parsed(
-      R"({"s":"text","n":42,"z":-7,"t":true,"f":false,"nil":null,"o":{"in":1},"a":[1,"two",[]],"k":"0a0b"})");
+  const JsonDocument document =
+      parsed(R"({"s":"text","n":42,"z":-7,"t":true,"f":false,"nil":null,"o":{"in":1},"a":[1,"two",[]],"k":"0a0b"})");
   const JsonView root = document.root();
   CHECK(root.is_object());
   CHECK(*root.get_string("s") == "text");
@@ -103,7 +103,8 @@ TEST_CASE("epochs and money are decimal strings") {
 
 TEST_CASE("keys are lower-case hex of the exact size") {
   const std::string key(64, 'b');
-  const JsonDocument document = parsed("{\"k\":\"" + key + "\",\"upper\":\"" + std::string(64, 'B') + "\",\"short\":\"bb\"}");
+  const JsonDocument document =
+      parsed("{\"k\":\"" + key + "\",\"upper\":\"" + std::string(64, 'B') + "\",\"short\":\"bb\"}");
   CHECK(to_hex(document.root().get_fixed<Key>("k")->view()) == key);
   CHECK_FALSE(document.root().get_fixed<Key>("upper").ok());
   CHECK_FALSE(document.root().get_fixed<Key>("short").ok());
@@ -120,7 +121,8 @@ TEST_CASE("views stay valid when their document moves") {
 }
 
 TEST_CASE("any value may stand alone, with blanks around it") {
-  for (const char* text : {"1", "-1", "0", "\"\"", "true", "false", "null", "[]", "{}", " \t\r\n[ ] ", "{ }", "[ 1 , 2 ]", "{ \"a\" : 1 }"}) {
+  for (const char* text : {"1", "-1", "0", "\"\"", "true", "false", "null", "[]", "{}", " \t\r\n[ ] ", "{ }",
+                           "[ 1 , 2 ]", "{ \"a\" : 1 }"}) {
     CAPTURE(text);
     CHECK(parse_json(text).ok());
   }
@@ -149,10 +151,11 @@ TEST_CASE("the writer gives compact JSON with exact integers") {
   json.begin_array("list").element(1).element("two").element_hex(ByteVector{3}).element_raw("{}");
   json.begin_object().member("in", false).end_object().begin_array().end_array().end_array();
   json.begin_object("empty").end_object().member_raw("raw", "[1]").end_object();
-  CHECK(json.text() ==
-        R"({"text":"a\"b\\c\n\r\t\u0001/é","view":"v","yes":true,"big":18446744073709551615,"low":-9223372036854775808,)"
-        R"("small":7,"epoch":"18446744073709551615","nil":null,"key":"01ab","list":[1,"two","03",{},{"in":false},[]],)"
-        R"("empty":{},"raw":[1]})");
+  CHECK(
+      json.text() ==
+      R"({"text":"a\"b\\c\n\r\t\u0001/é","view":"v","yes":true,"big":18446744073709551615,"low":-9223372036854775808,)"
+      R"("small":7,"epoch":"18446744073709551615","nil":null,"key":"01ab","list":[1,"two","03",{},{"in":false},[]],)"
+      R"("empty":{},"raw":[1]})");
   CHECK(parse_json(json.text()).ok());
 }
 

@@ -17,7 +17,9 @@ ByteVector changed(const Raw& raw, std::size_t at, std::uint8_t octet) {
 }
 
 template <class T>
-Wire code(const Result<T>& result) { return result.ok() ? Wire::none : result.error().wire; }
+Wire code(const Result<T>& result) {
+  return result.ok() ? Wire::none : result.error().wire;
+}
 
 }  // namespace
 
@@ -103,7 +105,8 @@ TEST_CASE("ticket of the wrong length, magic or version: refused with 2, of the 
   REQUIRE(read.ok());
   CHECK(verify_ticket(*read, root_key().public_key()).ok());
   CHECK(code(verify_ticket(*read, session_key().public_key())) == Wire::ticket);
-  for (const std::size_t at : {5u, 6u, 8u, 47u, 79u, 111u, 127u, 135u, 143u, 147u, 151u, 155u, 156u, 183u, 184u, 247u}) {
+  for (const std::size_t at :
+       {5u, 6u, 8u, 47u, 79u, 111u, 127u, 135u, 143u, 147u, 151u, 155u, 156u, 183u, 184u, 247u}) {
     CAPTURE(at);
     const auto bad = parse_ticket(changed(raw, at, static_cast<std::uint8_t>(raw[at] ^ 0x40)));
     REQUIRE(bad.ok());
@@ -117,7 +120,8 @@ TEST_CASE("receipt of the wrong length, magic or version: refused with 2, of the
   CHECK(code(parse_receipt(changed(raw, 3, '2'))) == Wire::malformed);
   CHECK(code(parse_receipt(changed(raw, 4, 2))) == Wire::malformed);
   CHECK(verify_receipt(*parse_receipt(raw)).ok());
-  for (const std::size_t at : {5u, 8u, 47u, 79u, 111u, 127u, 131u, 135u, 143u, 151u, 159u, 167u, 171u, 175u, 179u, 183u, 200u, 208u}) {
+  for (const std::size_t at :
+       {5u, 8u, 47u, 79u, 111u, 127u, 131u, 135u, 143u, 151u, 159u, 167u, 171u, 175u, 179u, 183u, 200u, 208u}) {
     CAPTURE(at);
     const auto bad = parse_receipt(changed(raw, at, static_cast<std::uint8_t>(raw[at] ^ 0x40)));
     REQUIRE(bad.ok());

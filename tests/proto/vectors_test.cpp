@@ -3,8 +3,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "proto/json.hpp"
 #include "proto/fixtures.hpp"
+#include "proto/json.hpp"
 
 using namespace streamr;
 using namespace streamr::proto;
@@ -23,12 +23,24 @@ const JsonDocument& vectors() {
   }();
   return document;
 }
-JsonView section(std::string_view name) { return *vectors().root().get_object(name); }
-ByteVector bytes_at(std::string_view name, std::string_view member) { return *section(name).get_hex(member, 1 << 16); }
-Key public_key_of(std::string_view name) { return *section("keys").get_object(name)->get_fixed<Key>("public"); }
-Certificate vector_certificate() { return *parse_certificate(bytes_at("certificate", "bytes")); }
-ByteVector vector_payload() { return payload_of(static_cast<std::size_t>(*section("chunk").get_u64("payload_length"))); }
-std::string hex(ByteView bytes) { return to_hex(bytes); }
+JsonView section(std::string_view name) {
+  return *vectors().root().get_object(name);
+}
+ByteVector bytes_at(std::string_view name, std::string_view member) {
+  return *section(name).get_hex(member, 1 << 16);
+}
+Key public_key_of(std::string_view name) {
+  return *section("keys").get_object(name)->get_fixed<Key>("public");
+}
+Certificate vector_certificate() {
+  return *parse_certificate(bytes_at("certificate", "bytes"));
+}
+ByteVector vector_payload() {
+  return payload_of(static_cast<std::size_t>(*section("chunk").get_u64("payload_length")));
+}
+std::string hex(ByteView bytes) {
+  return to_hex(bytes);
+}
 
 }  // namespace
 
