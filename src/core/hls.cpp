@@ -40,13 +40,15 @@ HlsStream::~HlsStream() = default;
 void HlsStream::on_chunk(const ChunkPtr& chunk, Now now) {
   state_->discontinuities.see(chunk->header());
   // A CHUNK without slices is whole at once; a later one may also show that a segment before it has ended.
-  state_->advance(chunk->header().track, now);
+  HlsTrackView& shown = state_->view(chunk->header().track);
+  state_->advance(shown, now);
+  if (!shown.held.empty()) state_->release_held(shown, now);  // a hinted .chunk begins with its header
   if (chunk->header().has(proto::end)) on_time(now);
 }
 
 void HlsStream::on_whole(const ChunkPtr& chunk, Now now) {
   state_->feed_open(chunk);
-  state_->advance(chunk->header().track, now);
+  state_->advance(state_->view(chunk->header().track), now);
 }
 
 void HlsStream::on_slice(const ChunkPtr& chunk, std::uint16_t, Now) { state_->feed_open(chunk); }
@@ -54,15 +56,19 @@ void HlsStream::on_slice(const ChunkPtr& chunk, std::uint16_t, Now) { state_->fe
 void HlsStream::on_time(Now now) {
   for (const auto& [number, epoch] : state_->store.epochs())
     for (const auto& [track, held] : epoch.tracks) state_->view(track);
-  for (const auto& [track, view] : state_->tracks) state_->advance(track, now);
-  state_->release_held(now);
+  for (auto& [track, shown] : state_->tracks) {
+    state_->advance(shown, now);
+    state_->release_held(shown, now);
+  }
   state_->give_up_open(now);
 }
 
 std::uint64_t HlsStream::deadline_us() const {
   std::uint64_t at = UINT64_MAX;
-  for (const auto& [track, view] : state_->tracks) at = std::min(at, view.timeline.deadline_us());
-  for (const State::Held& held : state_->held_requests) at = std::min(at, held.until_mono_us);
+  for (const auto& [track, shown] : state_->tracks) {
+    at = std::min(at, shown.timeline.deadline_us());
+    for (const HeldRequest& held : shown.held) at = std::min(at, held.until_mono_us);
+  }
   for (const State::Open& open : state_->open_bodies) at = std::min(at, open.until_mono_us);
   return at;
 }
@@ -88,11 +94,12 @@ std::optional<HttpResponse> HlsStream::get(const HttpRequest& request, std::stri
   if (words[2] == "head") return state_->answer_head(*epoch, *track);
   if (words[2] == "headers") return state_->answer_headers(request, *epoch, *track);
   const auto name = parse_media_name(words[2]);
-  return name ? state_->answer_media(request, *epoch, *track, *name, now) : unknown_address();
+  if (!name) return unknown_address();
+  return state_->answer_media(request, *epoch, *track, *name, now);
 }
 
 void HlsStream::on_closed(HttpId id) {
-  std::erase_if(state_->held_requests, [id](const State::Held& held) { return held.request.id == id; });
+  for (auto& [track, shown] : state_->tracks) std::erase_if(shown.held, [id](const HeldRequest& held) { return held.request.id == id; });
   std::erase_if(state_->open_bodies, [id](const State::Open& open) { return open.body.id == id; });
 }
 
@@ -124,30 +131,13 @@ const HlsStream::Counters& HlsStream::counters() const { return state_->counters
 // ---- what the answers share
 
 HlsTrackView& HlsStream::State::view(std::uint16_t track) {
-  return tracks.try_emplace(track, HlsTimeline(track, config.min_segments)).first->second;
+  return tracks.try_emplace(track, track, config.min_segments).first->second;
 }
 
-void HlsStream::State::advance(std::uint16_t track, Now now) {
-  HlsTrackView& shown = view(track);
+void HlsStream::State::advance(HlsTrackView& shown, Now now) {
   if (!shown.timeline.advance(store, discontinuities, now)) return;
   shown.text.reset();
-  if (!held_requests.empty()) release_held(now);
-}
-
-// A playlist without a segment makes players give up, so who asks early waits for the first one.
-void HlsStream::State::release_held(Now now) {
-  std::erase_if(held_requests, [&](Held& waiting) {
-    HlsTrackView& shown = view(waiting.track);
-    if (!shown.timeline.listed().empty()) {
-      replies.push_back({waiting.request.id, send_media_playlist(waiting.request, shown)});
-      return true;
-    }
-    if (now.mono_us < waiting.until_mono_us) return false;
-    HttpResponse late = error_response(503, "no segment of this track came in time; ask again");
-    late.headers.emplace_back("Retry-After", "1");
-    replies.push_back({waiting.request.id, std::move(late)});
-    return true;
-  });
+  if (!shown.held.empty()) release_held(shown, now);
 }
 
 ChunkPtr HlsStream::State::find(std::uint64_t epoch, std::uint16_t track, ChunkPos pos) const {

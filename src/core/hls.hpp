@@ -16,6 +16,7 @@ struct HlsConfig {
   std::string steering_url;               // coordinator's /steering/{stream}; empty: no EXT-X-CONTENT-STEERING
   std::string pathway_id;                 // first 16 hex digits of the relay's key
   std::uint32_t min_segments = 12;
+  bool low_latency = true;                // parts, blocking reload and hints; else plain HLS by whole segments
 };
 
 // A chunk that a .chunk request still waits for: the node sends slices to `id` as they verify.

@@ -17,7 +17,13 @@ std::string_view extension_of(proto::ContentType content) {
   return "";
 }
 
+std::string_view media_extension(std::string_view word) { return word == "m4s" ? "m4s" : word == "ts" ? "ts" : ""; }
+
 HttpResponse not_held() { return error_response(404, "this relay does not hold that chunk, or not all of it yet"); }
+
+HttpResponse wrong_form() {
+  return error_response(404, "this track's media has another form: .m4s is CMAF, .ts is MPEG-TS, anything else is .chunk only");
+}
 
 HttpResponse whole_chunk(const HttpRequest& request, const TrackStore* track, const ChunkPtr& chunk) {
   HttpResponse response = plain_response(200, media_type(track, chunk->header().content_type), immutable_media, chunk->payload());
@@ -34,8 +40,7 @@ std::optional<MediaName> parse_media_name(std::string_view name) {
   const auto segment = parse_decimal_u64(name.substr(0, first_dot));
   if (!segment) return std::nullopt;
   std::string_view tail = name.substr(first_dot + 1);
-  const auto is_media = [](std::string_view word) { return word == "m4s" || word == "ts"; };
-  if (is_media(tail)) return MediaName{MediaName::Kind::segment, {*segment, 0}, tail};
+  if (const auto extension = media_extension(tail); !extension.empty()) return MediaName{MediaName::Kind::segment, {*segment, 0}, extension};
   if (tail == "init.mp4") return MediaName{MediaName::Kind::init, {*segment, init_part}, {}};
   const auto second_dot = tail.find('.');
   if (second_dot == std::string_view::npos) return std::nullopt;
@@ -43,27 +48,45 @@ std::optional<MediaName> parse_media_name(std::string_view name) {
   tail.remove_prefix(second_dot + 1);
   if (!part) return std::nullopt;
   if (tail == "chunk") return MediaName{MediaName::Kind::chunk, {*segment, *part}, {}};
-  if (!is_media(tail) || *part == init_part) return std::nullopt;
-  return MediaName{MediaName::Kind::part, {*segment, *part}, tail};
+  const auto extension = media_extension(tail);
+  if (extension.empty() || *part == init_part) return std::nullopt;
+  return MediaName{MediaName::Kind::part, {*segment, *part}, extension};
 }
 
-HttpResponse HlsStream::State::answer_media(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track, const MediaName& name, Now now) {
-  const TrackStore* held = store.find_track(epoch, track);
-  if (name.kind == MediaName::Kind::segment) return answer_segment(request, epoch, held, track, name);
+std::optional<HttpResponse> HlsStream::State::answer_media(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track, const MediaName& name, Now now) {
+  if (name.kind == MediaName::Kind::segment) return answer_segment(request, epoch, track, name);
   const ChunkPtr chunk = find(epoch, track, name.pos);
-  if (!chunk) return not_held();
-  if (name.kind == MediaName::Kind::chunk) return answer_chunk(request, chunk, now);
+  const bool streams = name.kind == MediaName::Kind::chunk;
+  if (chunk && streams) return answer_chunk(request, chunk, now);
+  if (chunk && chunk->whole()) return answer_part(request, chunk, name);
+  // Only the part that the playlist promises is waited for; any other future one is not there.
+  const auto known = tracks.find(track);
+  const bool waits = config.low_latency && name.kind != MediaName::Kind::init && known != tracks.end() &&
+                     known->second.timeline.epoch() == epoch && known->second.timeline.hint() == name.pos;
+  if (!waits) return not_held();
+  const TrackStore* kept = store.find_track(epoch, track);
+  if (!streams && (kept == nullptr || name.extension != extension_of(content_type_of(*kept)))) return wrong_form();
+  HeldRequest asked;
+  asked.request = request;
+  asked.epoch = epoch;
+  asked.part = name;
+  hold(known->second, std::move(asked), now);
+  return std::nullopt;
+}
+
+HttpResponse HlsStream::State::answer_part(const HttpRequest& request, const ChunkPtr& chunk, const MediaName& name) {
   const proto::ContentType content = chunk->header().content_type;
   const bool fits = name.kind == MediaName::Kind::init ? content == proto::ContentType::cmaf : name.extension == extension_of(content);
-  if (!fits) return error_response(404, "this track's media has another form: .m4s is CMAF, .ts is MPEG-TS, anything else is .chunk only");
+  if (!fits) return wrong_form();
   if (!chunk->whole() || chunk->header().payload_length == 0) return not_held();
-  return whole_chunk(request, held, chunk);
+  return whole_chunk(request, store.find_track(chunk->header().epoch, chunk->header().track), chunk);
 }
 
-HttpResponse HlsStream::State::answer_segment(const HttpRequest& request, std::uint64_t epoch, const TrackStore* held, std::uint16_t track, const MediaName& name) {
+HttpResponse HlsStream::State::answer_segment(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track, const MediaName& name) {
   std::optional<std::vector<ChunkPtr>> parts;
   const EpochStore* newest = store.newest_epoch();
-  if (held != nullptr) parts = whole_segment(*held, name.pos.segment, newest != nullptr && newest->epoch > epoch);
+  const TrackStore* kept = store.find_track(epoch, track);
+  if (kept != nullptr) parts = whole_segment(*kept, name.pos.segment, newest != nullptr && newest->epoch > epoch);
   if (!parts) {
     const auto shown = tracks.find(track);
     const ListedSegment* listed = shown == tracks.end() ? nullptr : shown->second.timeline.find_segment(epoch, name.pos.segment);
@@ -71,10 +94,9 @@ HttpResponse HlsStream::State::answer_segment(const HttpRequest& request, std::u
   }
   if (!parts || parts->empty()) return error_response(404, "this relay does not hold all parts of that segment");
   const proto::ContentType content = parts->front()->header().content_type;
-  if (name.extension != extension_of(content))
-    return error_response(404, "this track's media has another form: .m4s is CMAF, .ts is MPEG-TS, anything else is .chunk only");
-  if (parts->size() == 1) return whole_chunk(request, held, parts->front());
-  HttpResponse response = plain_response(200, media_type(held, content), immutable_media, {});
+  if (name.extension != extension_of(content)) return wrong_form();
+  if (parts->size() == 1) return whole_chunk(request, kept, parts->front());
+  HttpResponse response = plain_response(200, media_type(kept, content), immutable_media, {});
   for (const ChunkPtr& part : *parts) response.pieces.push_back(part->payload());
   // The last header's hash stands for all: it is chained to those before it.
   return conditional_media(request, std::move(response), '"' + to_hex(parts->back()->header_hash().view().first(16)) + "-all\"");

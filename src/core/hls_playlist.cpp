@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "core/hls_state.hpp"
 #include "proto/playlist.hpp"
 
@@ -7,11 +5,83 @@ namespace streamr::core {
 namespace {
 
 constexpr std::string_view playlist_type = "application/vnd.apple.mpegurl";
-constexpr std::size_t max_init_infos = 64;
-constexpr std::size_t max_words = 8;     // id and aliases under which one stream is asked for
-constexpr std::uint16_t no_such_track = 0xFFFF;
 
-RenderedText keep(std::string text) {
+std::string place(std::uint64_t epoch, std::uint16_t track, std::uint64_t segment) {
+  return std::to_string(epoch) + '/' + std::to_string(track) + '/' + std::to_string(segment);
+}
+
+proto::PlaylistSegment line_of(const ListedSegment& listed, std::uint16_t track, bool with_parts, ChunkPtr& map) {
+  proto::PlaylistSegment segment;
+  const std::string name = place(listed.epoch, track, listed.number);
+  const char* extension = listed.init ? ".m4s" : ".ts";
+  segment.uri = name + extension;
+  if (listed.init && listed.init != map) {
+    segment.map_uri = place(listed.epoch, track, listed.init->header().segment) + ".init.mp4";
+    map = listed.init;
+  }
+  segment.duration_us = listed.duration_us;
+  segment.capture_time_us = listed.capture_time_us;
+  segment.discontinuity = listed.tagged;
+  segment.gap = listed.gap;
+  if (!with_parts) return segment;
+  for (std::size_t i = 0; i < listed.marks.size(); ++i) {
+    const ListedPart& mark = listed.marks[i];
+    segment.parts.push_back({name + '.' + std::to_string(i) + extension, mark.duration_us, mark.independent, mark.gap});
+  }
+  return segment;
+}
+
+// Parts stay listed for three target durations: the first segment near enough to the edge to show its own.
+std::size_t first_with_parts(const HlsTimeline& timeline) {
+  std::uint64_t behind_us = 0;
+  if (timeline.open() != nullptr)
+    for (const ListedPart& mark : timeline.open()->marks) behind_us += mark.duration_us;
+  std::size_t at = timeline.listed().size();
+  while (at > 0 && behind_us < 3 * s_to_us(timeline.target_duration_s())) behind_us += timeline.listed()[--at].duration_us;
+  return at;
+}
+
+std::string render(const HlsTimeline& timeline, std::uint16_t track, bool low_latency) {
+  proto::MediaPlaylist playlist;
+  const bool parts = low_latency && timeline.part_target_us() != 0;
+  playlist.target_duration_s = timeline.target_duration_s();
+  playlist.can_block = low_latency;
+  playlist.part_target_us = parts ? timeline.part_target_us() : 0;
+  const ListedSegment* open = parts ? timeline.open() : nullptr;
+  playlist.media_sequence = !timeline.listed().empty() ? timeline.listed().front().number : open != nullptr ? open->number : 0;
+  playlist.discontinuity_sequence = timeline.discontinuity_sequence();
+  playlist.ended = timeline.ended();
+  ChunkPtr map;
+  const std::size_t parts_from = parts ? first_with_parts(timeline) : timeline.listed().size();
+  for (std::size_t i = 0; i < timeline.listed().size(); ++i)
+    playlist.segments.push_back(line_of(timeline.listed()[i], track, i >= parts_from, map));
+  if (open != nullptr) playlist.open.push_back(line_of(*open, track, true, map));
+  const bool is_cmaf = open != nullptr ? open->init != nullptr : !timeline.listed().empty() && timeline.listed().back().init != nullptr;
+  if (const auto hint = timeline.hint(); parts && hint)
+    playlist.hint_uri = place(timeline.epoch(), track, hint->segment) + '.' + std::to_string(hint->part) + (is_cmaf ? ".m4s" : ".ts");
+  return proto::render_media_playlist(playlist);
+}
+
+// _HLS_msn and _HLS_part of a request; the error of one that makes no sense.
+struct Directives {
+  std::optional<PlaylistPlace> place;
+  std::optional<HttpResponse> refusal;
+};
+Directives directives_of(std::string_view query) {
+  const auto msn = query_value(query, "_HLS_msn");
+  const auto part = query_value(query, "_HLS_part");
+  if (!msn && !part) return {};
+  if (!msn) return {std::nullopt, error_response(400, "expected _HLS_msn where _HLS_part stands")};
+  PlaylistPlace place;
+  const auto segment = parse_decimal_u64(*msn);
+  const auto index = part ? parse_decimal_u64(*part) : std::optional<std::uint64_t>{};
+  if (!segment || (part && !index)) return {std::nullopt, error_response(400, "expected decimal numbers in _HLS_msn and _HLS_part")};
+  return {PlaylistPlace{*segment, index}, std::nullopt};
+}
+
+}  // namespace
+
+RenderedText keep_text(std::string text) {
   RenderedText out;
   out.plain = SharedBytes::copy(view_of(text));
   out.etag = to_hex(crypto::sha256(out.plain.view()).view().first(8));
@@ -37,217 +107,36 @@ HttpResponse send_text(const HttpRequest& request, RenderedText& text, HlsStream
   return response;
 }
 
-std::string place(std::uint64_t epoch, std::uint16_t track, std::uint64_t segment) {
-  return std::to_string(epoch) + '/' + std::to_string(track) + '/' + std::to_string(segment);
-}
-
-std::string render(const HlsTimeline& timeline, std::uint16_t track) {
-  proto::MediaPlaylist playlist;
-  playlist.target_duration_s = timeline.target_duration_s();
-  playlist.media_sequence = timeline.listed().empty() ? 0 : timeline.listed().front().number;
-  playlist.discontinuity_sequence = timeline.discontinuity_sequence();
-  playlist.ended = timeline.ended();
-  ChunkPtr map;
-  for (const ListedSegment& listed : timeline.listed()) {
-    proto::PlaylistSegment segment;
-    segment.uri = place(listed.epoch, track, listed.number) + (listed.init ? ".m4s" : ".ts");
-    if (listed.init && listed.init != map) {
-      segment.map_uri = place(listed.epoch, track, listed.init->header().segment) + ".init.mp4";
-      map = listed.init;
-    }
-    segment.duration_us = listed.duration_us;
-    segment.capture_time_us = listed.capture_time_us;
-    segment.discontinuity = listed.tagged;
-    segment.gap = listed.gap;
-    playlist.segments.push_back(std::move(segment));
-  }
-  return proto::render_media_playlist(playlist);
-}
-
-struct ShownTrack {
-  const TrackStore* held = nullptr;
-  std::uint16_t number = 0;
-  const InitInfo* init = nullptr;        // null for MPEG-TS or an INIT that says nothing
-  ChunkPtr init_chunk;
-  std::uint64_t peak_bps = 0;
-};
-
-// The whole INIT that describes a track now: the newest one.
-ChunkPtr newest_init(const TrackStore& track) {
-  for (auto at = track.inits.rbegin(); at != track.inits.rend(); ++at)
-    if (at->second->whole()) return at->second;
-  return nullptr;
-}
-
-bool is_audio(const ShownTrack& track) { return track.held->info.kind == proto::TrackKind::audio; }
-
-std::string join_codecs(const std::string& video, const std::vector<ShownTrack>& audio) {
-  std::string out = video;
-  for (const ShownTrack& track : audio) {
-    const std::string codecs = track.init == nullptr ? std::string{} : track.init->codecs();
-    if (codecs.empty() || (',' + out + ',').find(',' + codecs + ',') != std::string::npos) continue;
-    out += (out.empty() ? "" : ",") + codecs;
-  }
-  return out;
-}
-
-proto::PlaylistVariant variant_of(const ShownTrack& track, const std::string& stream) {
-  proto::PlaylistVariant variant;
-  variant.uri = stream + '/' + std::to_string(track.number) + ".m3u8";
-  variant.bandwidth_bps = track.peak_bps;
-  if (track.init == nullptr) return variant;
-  variant.codecs = track.init->codecs();
-  if (const InitTrack* video = track.init->first(InitTrackKind::video)) {
-    variant.width = video->width;
-    variant.height = video->height;
-  }
-  return variant;
-}
-
-void add_audio_group(proto::MultivariantPlaylist& playlist, const std::vector<ShownTrack>& audio, const std::string& stream, bool inside_variants) {
-  if (inside_variants) playlist.audio.push_back({"", "Main", 0, true});
-  for (const ShownTrack& track : audio) {
-    proto::PlaylistRendition rendition;
-    rendition.uri = stream + '/' + std::to_string(track.number) + ".m3u8";
-    rendition.name = "Audio " + std::to_string(track.number);
-    if (track.init != nullptr)
-      if (const InitTrack* sound = track.init->first(InitTrackKind::audio)) rendition.channels = sound->channels;
-    rendition.is_default = playlist.audio.empty();
-    playlist.audio.push_back(std::move(rendition));
-  }
-}
-
-proto::MultivariantPlaylist multivariant_of(const std::vector<ShownTrack>& shown, const HlsConfig& config, const std::string& stream) {
-  proto::MultivariantPlaylist playlist;
-  playlist.steering_url = config.steering_url;
-  playlist.pathway_id = config.pathway_id;
-  std::vector<ShownTrack> audio, pictures;
-  for (const ShownTrack& track : shown) (is_audio(track) ? audio : pictures).push_back(track);
-  if (pictures.empty()) {
-    for (const ShownTrack& track : audio) playlist.variants.push_back(variant_of(track, stream));
-    return playlist;
-  }
-  std::uint64_t loudest_bps = 0;
-  for (const ShownTrack& track : audio) loudest_bps = std::max(loudest_bps, track.peak_bps);
-  const bool muxed = std::all_of(pictures.begin(), pictures.end(), [](const ShownTrack& t) { return t.held->info.kind == proto::TrackKind::muxed; });
-  if (!audio.empty()) add_audio_group(playlist, audio, stream, muxed);
-  for (const ShownTrack& track : pictures) {
-    proto::PlaylistVariant variant = variant_of(track, stream);
-    variant.bandwidth_bps += loudest_bps;
-    variant.uses_audio_group = !audio.empty();
-    if (track.init != nullptr) variant.codecs = join_codecs(variant.codecs, audio);
-    playlist.variants.push_back(std::move(variant));
-  }
-  return playlist;
-}
-
-// A short text that changes whenever the multivariant playlist does.
-std::string basis_of(std::uint64_t epoch, const std::vector<ShownTrack>& shown) {
-  std::string out = std::to_string(epoch);
-  for (const ShownTrack& track : shown) {
-    out += ';' + std::to_string(track.number) + ',' + std::to_string(static_cast<int>(track.held->info.kind)) + ',' + std::to_string(track.peak_bps);
-    if (track.init_chunk) out += ',' + to_hex(track.init_chunk->header_hash().view().first(8));
-  }
-  return out;
-}
-
-std::uint64_t rate_of(const HlsTimeline* timeline, const TrackStore& track, const ChunkPtr& init) {
-  if (timeline != nullptr && timeline->peak_bps() != 0) return timeline->peak_bps();
-  if (track.info.kbps != 0) return std::uint64_t{track.info.kbps} * 1000;
-  const ChunkPtr newest = init ? init : track.newest();
-  if (newest && newest->certificate() && newest->certificate()->max_kbps != 0) return std::uint64_t{newest->certificate()->max_kbps} * 1000;
-  return 1;
-}
-
-const InitInfo* info_of(std::map<Hash, InitInfo>& known, const ChunkPtr& init) {
-  if (!init) return nullptr;
-  auto at = known.find(init->header_hash());
-  if (at == known.end()) {
-    if (known.size() >= max_init_infos) known.clear();
-    auto parsed = parse_init_info(init->payload().view());
-    at = known.emplace(init->header_hash(), parsed ? *parsed : InitInfo{}).first;
-  }
-  return at->second.tracks.empty() ? nullptr : &at->second;
-}
-
-// The word for the stream in the request, id or alias: addresses in the playlist repeat it, so that they stay what the
-// person pasted. Anything that is neither could not have led here.
-std::string stream_word(std::string_view path, std::string_view rest, const StreamId& id) {
-  std::string_view word = path.substr(0, path.size() - std::min(path.size(), rest.size()));
-  if (const auto slash = word.rfind('/'); slash != std::string_view::npos) word.remove_prefix(slash + 1);
-  const bool plain = !word.empty() && word.size() <= 64 && std::all_of(word.begin(), word.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  });
-  return plain ? std::string(word) : to_hex(id.view());
-}
-
-}  // namespace
-
-HttpResponse HlsStream::State::answer_multivariant(const HttpRequest& request, std::string_view rest) {
-  // The newest epoch that can be described; while a new one still lacks an INIT the one before stays.
-  std::vector<ShownTrack> shown;
-  std::uint64_t epoch = 0;
-  for (auto at = store.epochs().rbegin(); at != store.epochs().rend() && shown.empty(); ++at) {
-    for (const auto& [number, track] : at->second.tracks) {
-      const proto::ContentType type = content_type_of(track);
-      if (type == proto::ContentType::opaque) continue;
-      ShownTrack one{&track, number, nullptr, nullptr, 0};
-      if (type == proto::ContentType::cmaf) {
-        one.init_chunk = newest_init(track);
-        if (!one.init_chunk) {
-          shown.clear();
-          break;
-        }
-        one.init = info_of(init_infos, one.init_chunk);
-      }
-      if (track.info.kind == proto::TrackKind::other) continue;
-      const auto known = tracks.find(number);
-      one.peak_bps = rate_of(known == tracks.end() ? nullptr : &known->second.timeline, track, one.init_chunk);
-      shown.push_back(one);
-    }
-    epoch = at->first;
-  }
-  if (shown.empty()) return error_response(404, "this stream has no playlist yet: the init section of a track is awaited");
-  std::string basis = basis_of(epoch, shown);
-  if (basis != multivariant_basis) {
-    multivariant.clear();
-    multivariant_basis = std::move(basis);
-  }
-  const std::string stream = stream_word(request.path(), rest, store.id());
-  auto at = multivariant.find(stream);
-  if (at == multivariant.end()) {
-    if (multivariant.size() >= max_words) multivariant.clear();
-    at = multivariant.emplace(stream, keep(proto::render_multivariant_playlist(multivariant_of(shown, config, stream)))).first;
-    ++counters.renders;
-  }
-  return send_text(request, at->second, counters);
-}
-
 HttpResponse HlsStream::State::send_media_playlist(const HttpRequest& request, HlsTrackView& shown) {
   if (!shown.text) {
-    std::uint16_t number = no_such_track;
-    for (const auto& [track, view] : tracks)
-      if (&view == &shown) number = track;
-    shown.text = keep(render(shown.timeline, number));
+    shown.text = keep_text(render(shown.timeline, shown.number, config.low_latency));
     ++counters.renders;
   }
   return send_text(request, *shown.text, counters);
 }
 
 std::optional<HttpResponse> HlsStream::State::answer_media_playlist(const HttpRequest& request, std::uint16_t track, Now now) {
-  const TrackStore* held = nullptr;
+  const TrackStore* kept = nullptr;
   const EpochStore* epoch = nullptr;
-  for (auto at = store.epochs().rbegin(); at != store.epochs().rend() && held == nullptr; ++at) {
+  for (auto at = store.epochs().rbegin(); at != store.epochs().rend() && kept == nullptr; ++at) {
     epoch = &at->second;
-    held = store.find_track(at->first, track);
+    kept = store.find_track(at->first, track);
   }
-  if (held == nullptr || content_type_of(*held) == proto::ContentType::opaque)
+  if (kept == nullptr || content_type_of(*kept) == proto::ContentType::opaque)
     return error_response(404, "this stream has no such track with a playlist");
   HlsTrackView& shown = view(track);
-  if (shown.timeline.listed().empty()) advance(track, now);
-  if (!shown.timeline.listed().empty()) return send_media_playlist(request, shown);
-  if (epoch->ended()) return error_response(404, "this track ended before its first segment");
-  held_requests.push_back({request, track, now.mono_us + 3 * s_to_us(epoch->target_duration_s)});
+  if (shown.timeline.listed().empty()) advance(shown, now);
+  HeldRequest asked;
+  if (config.low_latency && !shown.timeline.ended()) {
+    Directives directives = directives_of(request.query());
+    if (directives.refusal) return std::move(directives.refusal);
+    asked.place = directives.place;
+  }
+  if (shown.timeline.listed().empty() && epoch->ended()) return error_response(404, "this track ended before its first segment");
+  asked.request = request;
+  asked.until_mono_us = UINT64_MAX;
+  if (auto answer = settle(shown, asked, now)) return answer;
+  hold(shown, std::move(asked), now);
   return std::nullopt;
 }
 

@@ -1,6 +1,6 @@
 // Decides what the files of core/hls share: the views of one stream and the requests that wait.
 // Never seen outside core/hls*.cpp.
-// Called by hls.cpp (events), hls_playlist.cpp, hls_media.cpp and hls_objects.cpp (answers).
+// Called by hls.cpp (events and routes) and the other files (answers).
 #pragma once
 
 #include <deque>
@@ -23,19 +23,34 @@ struct RenderedText {
   std::string etag;
 };
 
-struct HlsTrackView {
-  explicit HlsTrackView(HlsTimeline line) : timeline(std::move(line)) {}
-  HlsTimeline timeline;
-  std::optional<RenderedText> text;      // empty: changed since it was rendered
-};
+RenderedText keep_text(std::string text);
+// 200 with the octets plain or zipped as the request accepts them, or 304.
+HttpResponse send_text(const HttpRequest& request, RenderedText& text, HlsStream::Counters& counters);
 
 // What a URL below /live/{stream}/{epoch}/{track}/ names.
 struct MediaName {
   enum class Kind : std::uint8_t { part, segment, init, chunk } kind = Kind::part;
   ChunkPos pos;
-  std::string_view extension;            // "m4s", "ts"; empty for chunk and init
+  std::string_view extension;            // "m4s", "ts"; empty for chunk and init; points into literals, not into the URL
 };
 std::optional<MediaName> parse_media_name(std::string_view name);
+
+// A request that is answered later: a playlist that does not hold a place yet, or the part that was hinted.
+struct HeldRequest {
+  HttpRequest request;
+  std::uint64_t until_mono_us = 0;
+  std::optional<PlaylistPlace> place;    // playlist; without one: the first segment
+  std::uint64_t epoch = 0;               // part
+  std::optional<MediaName> part;
+};
+
+struct HlsTrackView {
+  HlsTrackView(std::uint16_t track, std::uint32_t min_segments) : number(track), timeline(track, min_segments) {}
+  std::uint16_t number;
+  HlsTimeline timeline;
+  std::optional<RenderedText> text;      // empty: changed since it was rendered
+  std::vector<HeldRequest> held;
+};
 
 struct HlsStream::State {
   State(const StreamStore& from, HlsConfig options) : store(from), config(std::move(options)) {}
@@ -51,8 +66,6 @@ struct HlsStream::State {
   std::string multivariant_basis;        // what it was rendered from
   std::map<Hash, InitInfo> init_infos;   // by header hash of the INIT; few, the oldest go
 
-  struct Held { HttpRequest request; std::uint16_t track; std::uint64_t until_mono_us; };
-  std::vector<Held> held_requests;       // media playlists that have no segment yet
   struct Open { HlsOpenBody body; std::uint64_t until_mono_us; };
   std::vector<Open> open_bodies;
   std::deque<Reply> replies;
@@ -61,16 +74,21 @@ struct HlsStream::State {
 
   // hls.cpp
   HlsTrackView& view(std::uint16_t track);
-  void advance(std::uint16_t track, Now now);
-  void release_held(Now now);
+  void advance(HlsTrackView& shown, Now now);
   ChunkPtr find(std::uint64_t epoch, std::uint16_t track, ChunkPos pos) const;   // store first, then what left the playlist lately
-  // hls_playlist.cpp
+  // hls_held.cpp
+  void hold(HlsTrackView& shown, HeldRequest request, Now now);
+  void release_held(HlsTrackView& shown, Now now);
+  std::optional<HttpResponse> settle(HlsTrackView& shown, const HeldRequest& held, Now now);   // nullopt: waits on
+  // hls_multivariant.cpp
   HttpResponse answer_multivariant(const HttpRequest& request, std::string_view rest);
+  // hls_playlist.cpp
   std::optional<HttpResponse> answer_media_playlist(const HttpRequest& request, std::uint16_t track, Now now);
   HttpResponse send_media_playlist(const HttpRequest& request, HlsTrackView& shown);
   // hls_media.cpp
-  HttpResponse answer_media(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track, const MediaName& name, Now now);
-  HttpResponse answer_segment(const HttpRequest& request, std::uint64_t epoch, const TrackStore* track, std::uint16_t number, const MediaName& name);
+  std::optional<HttpResponse> answer_media(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track, const MediaName& name, Now now);
+  HttpResponse answer_segment(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track, const MediaName& name);
+  HttpResponse answer_part(const HttpRequest& request, const ChunkPtr& chunk, const MediaName& name);
   // hls_objects.cpp
   HttpResponse answer_chunk(const HttpRequest& request, const ChunkPtr& chunk, Now now);
   HttpResponse answer_head(std::uint64_t epoch, std::uint16_t track) const;

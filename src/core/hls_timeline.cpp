@@ -5,7 +5,6 @@
 namespace streamr::core {
 namespace {
 
-constexpr std::uint64_t never_us = UINT64_MAX;
 
 std::uint64_t media_end_us(const StoredChunk& chunk) { return chunk.header().media_time_us + chunk.header().duration_us; }
 
@@ -43,12 +42,22 @@ std::uint64_t hole_duration_us(const TrackStore& track, std::uint64_t number, co
 
 }  // namespace
 
+void HlsTimeline::begin_epoch(const EpochStore& epoch, std::uint64_t first_segment) {
+  epoch_ = epoch.epoch;
+  next_ = first_segment;
+  open_.reset();
+  target_duration_s_ = epoch.target_duration_s;
+  part_target_us_ = epoch.part_target_us < s_to_us(target_duration_s_) ? epoch.part_target_us : 0;
+  peak_bps_ = 0;
+  end_came_ = false;
+  ended_ = false;
+  end_at_us_ = 0;
+}
+
 bool HlsTimeline::start(const StreamStore& store) {
   const EpochStore* epoch = newer_epoch_with(store, 0, track_);
   if (epoch == nullptr) return false;
-  epoch_ = epoch->epoch;
-  next_ = *first_begun_segment(epoch->tracks.at(track_), 0);
-  target_duration_s_ = epoch->target_duration_s;
+  begin_epoch(*epoch, *first_begun_segment(epoch->tracks.at(track_), 0));
   epoch_begins_ = false;
   return true;
 }
@@ -56,78 +65,124 @@ bool HlsTimeline::start(const StreamStore& store) {
 bool HlsTimeline::advance(const StreamStore& store, const DiscontinuityCount& count, Now now) {
   wait_until_us_ = 0;
   while (!retired_.empty() && retired_.front().until_mono_us <= now.mono_us) retired_.pop_front();
-  bool changed = false;
   if (epoch_ != 0 && store.find_epoch(epoch_) == nullptr && newer_epoch_with(store, epoch_, track_) == nullptr) epoch_ = 0;
-  if (epoch_ == 0 && !start(store)) return retire_old(store, now);
-  while (append_next(store, count, now)) changed = true;
+  bool changed = false;
+  if (epoch_ != 0 || start(store))
+    while (step(store, count, now)) changed = true;
   changed = retire_old(store, now) || changed;
-  return judge_end(store, now) || changed;
+  return (epoch_ != 0 && judge_end(store, now)) || changed;
 }
 
-bool HlsTimeline::append_next(const StreamStore& store, const DiscontinuityCount& count, Now now) {
+// One move forward: parts listed, a segment closed, a hole jumped over, or the next epoch begun. False: nothing to do now.
+bool HlsTimeline::step(const StreamStore& store, const DiscontinuityCount& count, Now now) {
   const EpochStore* epoch = store.find_epoch(epoch_);
   const TrackStore* track = store.find_track(epoch_, track_);
   const bool over = newer_epoch_with(store, epoch_, track_) != nullptr;
   if (epoch == nullptr || track == nullptr) return over && move_to_newer_epoch(store, count, now);
-
-  const auto held = track->parts.lower_bound({next_, 0});
-  if (held != track->parts.end() && held->first.segment - next_ > min_segments_) {
-    // A hole longer than the list: begin anew behind it.
-    const auto begun = first_begun_segment(*track, next_);
-    if (!begun) return false;
-    while (!listed_.empty()) retire_front(now);
-    next_ = *begun;
-  }
+  end_came_ = track->ended;
+  if (skip_long_hole(*track, now)) return true;
   const std::uint64_t hole_us = 3ull * epoch->part_target_us;
   SegmentAssembly assembly = assemble_segment(*track, next_, hole_us, over, now.mono_us);
   wait_until_us_ = assembly.wait_until_us;
-  if (!assembly.ended || assembly.wait_until_us != 0) return false;
   if (assembly.none_ever) return over && move_to_newer_epoch(store, count, now);
-
-  ListedSegment segment;
+  if (assembly.parts.empty() && !assembly.ended) return false;
   if (content_type_of(*track) == proto::ContentType::cmaf) {
-    segment.init = track->init_for(next_);
-    if (!segment.init || !segment.init->whole()) {
-      const auto later = track->inits.upper_bound(next_);
-      if (segment.init || !listed_.empty() || later == track->inits.end()) return false;
-      next_ = later->first;  // nothing before it can ever be decoded
-      return true;
-    }
+    const ChunkPtr init = track->init_for(next_);
+    if (!init || !init->whole()) return !init && skip_to_init(*track);
   }
+  const bool listed = list_parts(*track, *epoch, count, hole_us, now);
+  if (!assembly.ended || assembly.wait_until_us != 0) return listed;
+  open_next(*track, *epoch, count);
+  close_open(*track, std::move(assembly));
+  return true;
+}
+
+// A hole longer than the list: begin anew behind it.
+bool HlsTimeline::skip_long_hole(const TrackStore& track, Now now) {
+  const auto held = track.parts.lower_bound({next_, 0});
+  if (held == track.parts.end() || held->first.segment - next_ <= min_segments_) return false;
+  const auto begun = first_begun_segment(track, next_);
+  if (!begun) return false;
+  while (!listed_.empty()) retire_front(now);
+  open_.reset();
+  next_ = *begun;
+  return true;
+}
+
+// Segments before the first init section can never be decoded.
+bool HlsTimeline::skip_to_init(const TrackStore& track) {
+  const auto later = track.inits.upper_bound(next_);
+  if (!listed_.empty() || open_ || later == track.inits.end()) return false;
+  next_ = later->first;
+  return true;
+}
+
+void HlsTimeline::open_next(const TrackStore& track, const EpochStore& epoch, const DiscontinuityCount& count) {
+  if (open_) return;
+  ListedSegment& segment = open_.emplace();
   segment.epoch = epoch_;
   segment.number = next_;
-  segment.gap = assembly.gap;
+  if (content_type_of(track) == proto::ContentType::cmaf) segment.init = track.init_for(next_);
+  const bool flagged = count.flagged(epoch_, next_);
+  if (listed_.empty()) {
+    segment.discontinuity = count.number(epoch, next_);
+    segment.tagged = segment.discontinuity > 0 && (flagged || epoch_begins_);
+  } else {
+    segment.tagged = flagged || listed_.back().epoch != epoch_;
+    segment.discontinuity = listed_.back().discontinuity + (segment.tagged ? 1 : 0);
+  }
+  epoch_begins_ = false;
+  if (const ChunkPtr first = track.find({next_, 0})) segment.capture_time_us = first->header().capture_time_us;
+  else if (!listed_.empty()) segment.capture_time_us = listed_.back().capture_time_us + listed_.back().duration_us;
+}
+
+// Lists the parts of the growing segment as far as each is whole, signed away or given up.
+bool HlsTimeline::list_parts(const TrackStore& track, const EpochStore& epoch, const DiscontinuityCount& count, std::uint64_t hole_us, Now now) {
+  bool listed = false;
+  for (;;) {
+    const std::size_t index = open_ ? open_->marks.size() : 0;
+    if (index >= init_part) return listed;
+    const auto at = track.parts.lower_bound({next_, static_cast<std::uint16_t>(index)});
+    if (at == track.parts.end() || at->first.segment != next_) return listed;
+    const StoredChunk& chunk = *at->second;
+    ListedPart mark;
+    if (at->first.part == index) {
+      if (chunk.header().has(proto::end)) return listed;
+      mark.gap = chunk.header().has(proto::gap) || !chunk.whole();
+      mark.independent = chunk.header().has(proto::independent);
+      mark.duration_us = chunk.header().duration_us;
+    } else {
+      mark.gap = true;
+      mark.duration_us = epoch.part_target_us;
+    }
+    const bool signed_away = at->first.part == index && chunk.header().has(proto::gap);
+    if (mark.gap && !signed_away && now.mono_us < chunk.arrived_mono_us() + hole_us) return listed;
+    // A source without parts, or one that breaks its own promise, is listed by segments alone.
+    if (mark.duration_us > part_target_us_ + part_target_us_ / 20) part_target_us_ = 0;
+    open_next(track, epoch, count);
+    open_->marks.push_back(mark);
+    listed = true;
+  }
+}
+
+void HlsTimeline::close_open(const TrackStore& track, SegmentAssembly assembly) {
+  ListedSegment segment = std::move(*open_);
+  open_.reset();
   segment.parts = std::move(assembly.parts);
+  segment.gap = assembly.gap || std::any_of(segment.marks.begin(), segment.marks.end(), [](const ListedPart& mark) { return mark.gap; });
   for (const ChunkPtr& part : segment.parts) {
     segment.duration_us += part->header().duration_us;
     segment.bytes += part->header().payload_length;
   }
-  const bool goes_on = !listed_.empty() && listed_.back().epoch == epoch_;
-  if (segment.gap)
-    segment.duration_us = hole_duration_us(*track, next_, segment.parts, goes_on ? &listed_.back() : nullptr, s_to_us(target_duration_s_));
-  if (!segment.parts.empty() && segment.parts.front()->header().part == 0)
-    segment.capture_time_us = segment.parts.front()->header().capture_time_us;
-  else if (!listed_.empty())
-    segment.capture_time_us = listed_.back().capture_time_us + listed_.back().duration_us;
-  append(std::move(segment), *epoch, count);
-  ++next_;
-  return true;
-}
-
-void HlsTimeline::append(ListedSegment segment, const EpochStore& epoch, const DiscontinuityCount& count) {
-  const bool flagged = count.flagged(segment.epoch, segment.number);
-  if (listed_.empty()) {
-    segment.discontinuity = count.number(epoch, segment.number);
-    segment.tagged = segment.discontinuity > 0 && (flagged || epoch_begins_);
-  } else {
-    segment.tagged = flagged || listed_.back().epoch != segment.epoch;
-    segment.discontinuity = listed_.back().discontinuity + (segment.tagged ? 1 : 0);
+  if (segment.gap) {
+    const ListedSegment* before = !listed_.empty() && listed_.back().epoch == epoch_ ? &listed_.back() : nullptr;
+    segment.duration_us = hole_duration_us(track, next_, segment.parts, before, s_to_us(target_duration_s_));
   }
-  epoch_begins_ = false;
   // A segment much shorter than the target says nothing about the rate (RFC 8216bis: runs of 0.5 to 1.5 targets count).
   if (!segment.gap && segment.duration_us >= s_to_us(target_duration_s_) / 2)
     peak_bps_ = std::max(peak_bps_, segment.bytes * 8'000'000 / segment.duration_us);
   listed_.push_back(std::move(segment));
+  ++next_;
 }
 
 bool HlsTimeline::move_to_newer_epoch(const StreamStore& store, const DiscontinuityCount& count, Now now) {
@@ -138,13 +193,8 @@ bool HlsTimeline::move_to_newer_epoch(const StreamStore& store, const Discontinu
                        count.number(*epoch, first) <= listed_.back().discontinuity + 1;
   if (!goes_on)
     while (!listed_.empty()) retire_front(now);
-  epoch_ = epoch->epoch;
-  next_ = first;
+  begin_epoch(*epoch, first);
   epoch_begins_ = true;
-  target_duration_s_ = epoch->target_duration_s;
-  peak_bps_ = 0;
-  ended_ = false;
-  end_at_us_ = 0;
   return true;
 }
 
@@ -188,6 +238,34 @@ bool HlsTimeline::judge_end(const StreamStore& store, Now now) {
 std::uint64_t HlsTimeline::discontinuity_sequence() const {
   if (listed_.empty()) return 0;
   return listed_.front().discontinuity - (listed_.front().tagged ? 1u : 0u);
+}
+
+std::optional<ChunkPos> HlsTimeline::hint() const {
+  if (epoch_ == 0 || ended_ || end_came_ || part_target_us_ == 0) return std::nullopt;
+  const std::size_t part = open_ ? open_->marks.size() : 0;
+  if (part >= init_part) return std::nullopt;
+  return ChunkPos{next_, static_cast<std::uint16_t>(part)};
+}
+
+PlaceState HlsTimeline::judge(const PlaylistPlace& place) const {
+  if (ended_) return PlaceState::listed;
+  if (epoch_ == 0) return PlaceState::awaited;
+  // The last whole segment is next_ - 1.
+  if (place.msn > next_ && place.msn - next_ > 1) return PlaceState::too_far;
+  if (!place.part) return place.msn < next_ ? PlaceState::listed : PlaceState::awaited;
+  std::uint64_t msn = place.msn;
+  std::uint64_t part = *place.part;
+  if (msn < next_) {
+    const ListedSegment* segment = find_segment(epoch_, msn);
+    if (segment == nullptr || part < segment->marks.size() || msn + 1 < next_) return PlaceState::listed;
+    msn = next_;
+    part = 0;
+  }
+  const std::uint64_t there = msn == next_ && open_ ? open_->marks.size() : 0;
+  const std::uint64_t target_us = part_target_us_ != 0 ? part_target_us_ : 500'000;
+  const std::uint64_t ahead = (3'000'000 + target_us - 1) / target_us;
+  if (part >= there && part - there >= ahead) return PlaceState::too_far;  // counted from the newest, there - 1
+  return part < there ? PlaceState::listed : PlaceState::awaited;
 }
 
 std::uint64_t HlsTimeline::deadline_us() const {

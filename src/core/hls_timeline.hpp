@@ -41,6 +41,13 @@ class DiscontinuityCount {
   std::map<std::uint64_t, Seen> epochs_;           // the three newest
 };
 
+// A part as it was listed: what stands here never changes again.
+struct ListedPart {
+  std::uint64_t duration_us = 0;
+  bool independent = false;
+  bool gap = false;
+};
+
 struct ListedSegment {
   std::uint64_t epoch = 0;
   std::uint64_t number = 0;
@@ -52,7 +59,15 @@ struct ListedSegment {
   std::uint64_t bytes = 0;
   ChunkPtr init;                                   // null for MPEG-TS
   std::vector<ChunkPtr> parts;
+  std::vector<ListedPart> marks;                   // parts 0, 1, 2 … as they were listed
 };
+
+// Where a client waits: until part `part` of segment `msn` is listed, or without a part until the whole segment is.
+struct PlaylistPlace {
+  std::uint64_t msn = 0;
+  std::optional<std::uint64_t> part;
+};
+enum class PlaceState : std::uint8_t { listed, awaited, too_far };
 
 class HlsTimeline {
  public:
@@ -61,9 +76,16 @@ class HlsTimeline {
   // Lists what has become listable; true when the list changed.
   bool advance(const StreamStore& store, const DiscontinuityCount& count, Now now);
   const std::deque<ListedSegment>& listed() const { return listed_; }
+  const ListedSegment* open() const { return open_ && !open_->marks.empty() ? &*open_ : nullptr; }   // grows still
   std::uint64_t discontinuity_sequence() const;    // as EXT-X-DISCONTINUITY-SEQUENCE wants it
   std::uint32_t target_duration_s() const { return target_duration_s_; }
+  std::uint64_t part_target_us() const { return part_target_us_; }   // 0: this track is listed without parts
   bool ended() const { return ended_; }            // ENDLIST
+  bool begun() const { return epoch_ != 0; }
+  std::uint64_t epoch() const { return epoch_; }
+  // The part that comes next, if one is promised: not after END.
+  std::optional<ChunkPos> hint() const;
+  PlaceState judge(const PlaylistPlace& place) const;
   std::uint64_t peak_bps() const { return peak_bps_; }
   std::uint64_t deadline_us() const;               // mono; UINT64_MAX = none
 
@@ -75,9 +97,14 @@ class HlsTimeline {
   struct Retired { ListedSegment segment; std::uint64_t until_mono_us; };
 
   bool start(const StreamStore& store);
-  bool append_next(const StreamStore& store, const DiscontinuityCount& count, Now now);
+  void begin_epoch(const EpochStore& epoch, std::uint64_t first_segment);
+  bool step(const StreamStore& store, const DiscontinuityCount& count, Now now);
+  bool skip_long_hole(const TrackStore& track, Now now);
+  bool skip_to_init(const TrackStore& track);
+  void open_next(const TrackStore& track, const EpochStore& epoch, const DiscontinuityCount& count);
+  bool list_parts(const TrackStore& track, const EpochStore& epoch, const DiscontinuityCount& count, std::uint64_t hole_us, Now now);
+  void close_open(const TrackStore& track, SegmentAssembly assembly);
   bool move_to_newer_epoch(const StreamStore& store, const DiscontinuityCount& count, Now now);
-  void append(ListedSegment segment, const EpochStore& epoch, const DiscontinuityCount& count);
   bool retire_old(const StreamStore& store, Now now);
   void retire_front(Now now);
   bool judge_end(const StreamStore& store, Now now);
@@ -85,11 +112,14 @@ class HlsTimeline {
   std::uint16_t track_;
   std::uint32_t min_segments_;
   std::deque<ListedSegment> listed_;
+  std::optional<ListedSegment> open_;              // number next_, as far as its parts are listed
   std::deque<Retired> retired_;
   std::uint64_t epoch_ = 0;                        // 0: not begun
   std::uint64_t next_ = 0;                         // segment that comes next in epoch_
   bool epoch_begins_ = false;                      // the next one is the first listed of its epoch after another one
+  bool end_came_ = false;                          // END of this track stands in epoch_
   std::uint32_t target_duration_s_ = 2;
+  std::uint64_t part_target_us_ = 0;
   std::uint64_t peak_bps_ = 0;
   std::uint64_t wait_until_us_ = 0;                // a hole is awaited
   std::uint64_t end_at_us_ = 0;                    // ENDLIST is due

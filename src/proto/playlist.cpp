@@ -44,7 +44,18 @@ void append_quoted(std::string& out, const std::string& text) {
   out += '"';
 }
 
-void append_segment(std::string& out, const PlaylistSegment& segment) {
+void append_part(std::string& out, const PlaylistPart& part) {
+  out += "#EXT-X-PART:DURATION=";
+  append_seconds(out, part.duration_us);
+  out += ",URI=";
+  append_quoted(out, part.uri);
+  if (part.independent) out += ",INDEPENDENT=YES";
+  if (part.gap) out += ",GAP=YES";
+  out += '\n';
+}
+
+// What stands before a segment's own line; for the open one this is all of it.
+void append_segment_head(std::string& out, const PlaylistSegment& segment) {
   if (segment.discontinuity) out += "#EXT-X-DISCONTINUITY\n";
   if (!segment.map_uri.empty()) {
     out += "#EXT-X-MAP:URI=";
@@ -52,10 +63,27 @@ void append_segment(std::string& out, const PlaylistSegment& segment) {
     out += '\n';
   }
   out += "#EXT-X-PROGRAM-DATE-TIME:" + iso8601_ms(segment.capture_time_us) + '\n';
+  for (const PlaylistPart& part : segment.parts) append_part(out, part);
+}
+
+void append_segment(std::string& out, const PlaylistSegment& segment) {
+  append_segment_head(out, segment);
   if (segment.gap) out += "#EXT-X-GAP\n";
   out += "#EXTINF:";
   append_seconds(out, segment.duration_us);
   out += ",\n" + segment.uri + '\n';
+}
+
+void append_low_latency_rules(std::string& out, const MediaPlaylist& playlist) {
+  if (!playlist.can_block) return;
+  out += "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES";
+  if (playlist.part_target_us != 0) {
+    out += ",PART-HOLD-BACK=";
+    append_seconds(out, 3 * playlist.part_target_us);
+    out += "\n#EXT-X-PART-INF:PART-TARGET=";
+    append_seconds(out, playlist.part_target_us);
+  }
+  out += '\n';
 }
 
 void append_rendition(std::string& out, const PlaylistRendition& rendition) {
@@ -110,10 +138,17 @@ std::string render_media_playlist(const MediaPlaylist& playlist) {
   out.reserve(256 + playlist.segments.size() * 160);
   out += "#EXTM3U\n#EXT-X-VERSION:" + std::to_string(playlist.version) + '\n';
   out += "#EXT-X-TARGETDURATION:" + std::to_string(playlist.target_duration_s) + '\n';
+  append_low_latency_rules(out, playlist);
   out += "#EXT-X-MEDIA-SEQUENCE:" + std::to_string(playlist.media_sequence) + '\n';
   out += "#EXT-X-DISCONTINUITY-SEQUENCE:" + std::to_string(playlist.discontinuity_sequence) + '\n';
   out += "#EXT-X-INDEPENDENT-SEGMENTS\n";
   for (const PlaylistSegment& segment : playlist.segments) append_segment(out, segment);
+  for (const PlaylistSegment& open : playlist.open) append_segment_head(out, open);
+  if (!playlist.hint_uri.empty()) {
+    out += "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=";
+    append_quoted(out, playlist.hint_uri);
+    out += '\n';
+  }
   if (playlist.ended) out += "#EXT-X-ENDLIST\n";
   return out;
 }

@@ -9,6 +9,13 @@
 
 namespace streamr::proto {
 
+struct PlaylistPart {
+  std::string uri;
+  std::uint64_t duration_us = 0;
+  bool independent = false;
+  bool gap = false;
+};
+
 struct PlaylistSegment {
   std::string uri;
   std::string map_uri;                    // EXT-X-MAP before this segment; empty: none or as before
@@ -16,6 +23,7 @@ struct PlaylistSegment {
   std::uint64_t capture_time_us = 0;      // PROGRAM-DATE-TIME
   bool discontinuity = false;
   bool gap = false;
+  std::vector<PlaylistPart> parts;        // listed while they are near the live edge
 };
 
 struct MediaPlaylist {
@@ -23,7 +31,11 @@ struct MediaPlaylist {
   std::uint32_t target_duration_s = 2;
   std::uint64_t media_sequence = 0;
   std::uint64_t discontinuity_sequence = 0;
+  bool can_block = false;                 // a request may wait for what is not listed yet
+  std::uint64_t part_target_us = 0;       // 0: no parts
   std::vector<PlaylistSegment> segments;
+  std::vector<PlaylistSegment> open;      // the segment that grows, or none: its parts are listed, it is not yet
+  std::string hint_uri;                   // the part that comes next; empty: none is promised
   bool ended = false;
 };
 std::string render_media_playlist(const MediaPlaylist& playlist);

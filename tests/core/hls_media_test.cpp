@@ -83,8 +83,11 @@ TEST_CASE("what is not whole is not there") {
   const auto part = world.sign(0, proto::independent, HlsWorld::octets(40'000, 9));
   const auto kept = world.announce(part);
   world.give_slice(kept, part, 0);
-  CHECK(world.get(world.place() + "101.0.m4s").status == 404);
+  CHECK(world.get(world.place() + "101.m4s").status == 404);
+  CHECK(world.get(world.place() + "101.1.m4s").status == 404);
+  CHECK_FALSE(world.ask(world.place() + "101.0.m4s").has_value());  // it is the part that comes next
   world.give_slice(kept, part, 1);
+  CHECK_FALSE(world.hls.poll_reply().has_value());
   world.give_slice(kept, part, 2);
   CHECK(world.get(world.place() + "101.0.m4s").status == 200);
   CHECK(world.get(world.place() + "101.m4s").status == 404);

@@ -15,7 +15,7 @@ void one_muxed_track(HlsWorld& world, int segments) {
 }  // namespace
 
 TEST_CASE("a media playlist lists whole segments with map, date, duration and number") {
-  HlsWorld world;
+  HlsWorld world({}, {"", "00112233aabbccdd", 12, false});
   one_muxed_track(world, 2);
   world.push(0, proto::independent, HlsWorld::octets(100, 1));  // a third one has begun
   const std::string epoch = std::to_string(HlsWorld::first_epoch);
