@@ -66,6 +66,7 @@ function(streamr_layer name)
   target_include_directories(streamr_${name} PUBLIC "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}/include")
   target_compile_definitions(streamr_${name} PRIVATE
     STREAMR_BUILDING STREAMR_VERSION_STRING="${PROJECT_VERSION}")
+  set_target_properties(streamr_${name} PROPERTIES UNITY_BUILD "${STREAMR_UNITY}" UNITY_BUILD_BATCH_SIZE 16)
   if(NOT name STREQUAL "base")
     list(POP_BACK below nearest)
     target_link_libraries(streamr_${name} PUBLIC ${nearest})

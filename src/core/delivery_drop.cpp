@@ -9,7 +9,6 @@ namespace {
 
 constexpr std::uint64_t least_latency_us = 2'000'000;
 constexpr std::uint64_t chunks_behind = 2;  // "more than one chunk behind"
-constexpr std::uint64_t never = UINT64_MAX;
 
 }  // namespace
 
@@ -36,7 +35,12 @@ bool Delivery::late(const Item& item, Now now) const {
 bool Delivery::stuck(const Item& item, Now now) const {
   if (item.kind == Kind::init || item.first == item.last || item.cursor < item.chunk->arrivals().size()) return false;
   if (item.kind != Kind::fetch && (!item.announced || number_ < item.number + chunks_behind)) return false;
-  return now.mono_us >= item.progress_mono_us + latency_us();
+  return now.mono_us >= item.progress_mono_us + patience_us(item);
+}
+
+// Who fetches has others to ask, whatever latency the subscription allows.
+std::uint64_t Delivery::patience_us(const Item& item) const {
+  return item.kind == Kind::fetch ? std::min(latency_us(), least_latency_us) : latency_us();
 }
 
 // ---- what the queue cap gives up
@@ -107,7 +111,7 @@ std::uint64_t Delivery::oldest_queued_age_us(Now now) const {
 }
 
 std::uint64_t Delivery::deadline_us(Now now) const {
-  std::uint64_t deadline = never;
+  std::uint64_t deadline = never_us;
   if (pace_blocked_ && pace_bps_ != 0) {
     const std::uint64_t owed = static_cast<std::uint64_t>(1 - std::min<std::int64_t>(pace_balance_, 0));
     deadline = pace_mono_us_ + (owed * 1'000'000 + pace_bps_ - 1) / pace_bps_;
@@ -117,7 +121,7 @@ std::uint64_t Delivery::deadline_us(Now now) const {
     const bool exhausted = item.cursor >= item.chunk->arrivals().size();
     if (item.kind != Kind::init && exhausted && item.first != item.last &&
         (item.kind == Kind::fetch || (item.announced && number_ >= item.number + chunks_behind)))
-      deadline = std::min(deadline, item.progress_mono_us + latency_us());
+      deadline = std::min(deadline, item.progress_mono_us + patience_us(item));
     if (item.kind != Kind::live || is_bare(item) || item.sent_slices != 0 || in_newest_segment(item) || !first_live)
       continue;
     first_live = false;  // capture times rise, so the first one is the next to be late

@@ -20,8 +20,6 @@
 
 namespace streamr::core {
 
-constexpr std::uint64_t never_us = std::numeric_limits<std::uint64_t>::max();
-
 // A chunk that a peer announced on one of our subscriptions.
 struct InChunk {
   ChunkPtr chunk;

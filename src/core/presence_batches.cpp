@@ -8,11 +8,9 @@ namespace {
 
 constexpr std::uint64_t batch_every_us = 60'000'000;
 constexpr std::uint64_t after_final_us = 20'000'000;      // the protocol allows 30 s
-constexpr std::uint64_t minute_us = 60'000'000;
 constexpr std::uint64_t kept_us = 7ull * 24 * 3600 * 1'000'000;
 constexpr std::uint64_t ahead_minutes = 1;                // of the clock; the coordinator takes up to 2
 constexpr std::uint64_t ahead_minutes_after_restart = 2;
-constexpr std::uint32_t replays_before_registering = 3;
 
 std::optional<Hash> expected_prev(const Answer& answer) {
   const auto document = proto::parse_json(answer.text());

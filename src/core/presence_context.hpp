@@ -14,7 +14,8 @@
 
 namespace streamr::core {
 
-constexpr std::uint64_t never_us = UINT64_MAX;
+constexpr std::uint64_t minute_us = 60'000'000;
+constexpr std::uint32_t replays_before_registering = 3;   // lost replies in a row that say the lease is gone
 
 enum class Route : std::uint8_t { well_known, challenge, registration, heartbeat, stream, session, batch, viewer_receipt, evidence };
 

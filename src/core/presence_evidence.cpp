@@ -6,14 +6,12 @@ namespace streamr::core {
 
 namespace {
 
-constexpr std::uint64_t minute_us = 60'000'000;
 constexpr std::uint64_t first_receipt_us = 5'000'000;      // lets the figures of a new session mean something
 constexpr std::size_t sessions_kept = 64;
 constexpr std::uint64_t hour_us = 3'600'000'000;
 constexpr std::size_t evidence_an_hour = 60;
 constexpr std::size_t evidence_kept = 64;
 constexpr std::size_t evidence_bytes = 256 * 1024;
-constexpr std::uint32_t replays_before_registering = 3;
 
 }  // namespace
 

@@ -14,7 +14,6 @@ constexpr std::size_t counters_told = 32;
 constexpr std::size_t request_bytes = 8 * 1024;
 constexpr std::size_t addresses_bytes = 1024;              // kept free for them
 constexpr std::size_t revocations_kept = 4096;
-constexpr std::uint32_t replays_before_registering = 3;
 constexpr std::uint64_t json_integer_max = (std::uint64_t{1} << 53) - 1;
 
 void write_stream(proto::JsonWriter& json, const StreamReport& stream) {

@@ -7,7 +7,6 @@ namespace streamr::core {
 
 namespace {
 
-constexpr std::uint64_t never = UINT64_MAX;
 constexpr std::uint64_t largest_slice_bytes = 65'536;
 
 std::uint32_t whole_ms(std::uint64_t us) {
@@ -79,7 +78,7 @@ bool ReceiptKeeper::due(Now now) const {
 }
 
 std::uint64_t ReceiptKeeper::deadline_us() const {
-  return anything_new() ? receipt_mono_us_ + limits::receipt_every_us : never;
+  return anything_new() ? receipt_mono_us_ + limits::receipt_every_us : never_us;
 }
 
 proto::Receipt ReceiptKeeper::make(const crypto::KeyPair& viewer, Now now, bool final) {
@@ -141,7 +140,7 @@ void ReceiptWindow::refill(Now now) {
 }
 
 std::uint64_t ReceiptWindow::pace_room(Now now) {
-  if (terms_.max_rate_bps == 0) return never;
+  if (terms_.max_rate_bps == 0) return never_us;
   refill(now);
   return tokens_;
 }
@@ -151,7 +150,7 @@ std::uint64_t ReceiptWindow::available(Now now) {
 }
 
 std::uint64_t ReceiptWindow::available_at_us(std::uint64_t bytes, Now now) {
-  if (window_room() < bytes || (terms_.max_rate_bps != 0 && bytes > window_)) return never;
+  if (window_room() < bytes || (terms_.max_rate_bps != 0 && bytes > window_)) return never_us;
   const std::uint64_t room = pace_room(now);
   if (room >= bytes) return now.mono_us;
   const std::uint64_t wanted = (bytes - room) * 1'000'000 - token_rest_;
@@ -221,7 +220,7 @@ bool ReceiptWindow::overdue(Now now) const {
 }
 
 std::uint64_t ReceiptWindow::deadline_us() const {
-  return paused_ ? paused_mono_us_ + limits::receipt_pause_us : never;
+  return paused_ ? paused_mono_us_ + limits::receipt_pause_us : never_us;
 }
 
 }  // namespace streamr::core
