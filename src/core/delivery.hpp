@@ -112,6 +112,7 @@ class Delivery {
   struct Skip { std::size_t from, to; };
   std::optional<Skip> skip_ahead() const;
   std::uint64_t latency_us() const;
+  std::uint64_t patience_us(const Item& item) const;
 
   DeliveryConfig config_;
   Counters counters_;

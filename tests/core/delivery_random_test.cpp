@@ -200,3 +200,120 @@ TEST_CASE("under deadline and cap the far end still holds nothing but published 
     CHECK(run.viewer.refused == 0);
   }
 }
+
+namespace {
+
+// What a subscriber sees of one subscription, and what it may never see.
+struct Watcher {
+  struct Open {
+    std::uint32_t left;
+    bool begun;
+    std::vector<bool> got;
+    bool counted;  // a standby's headers do not count towards the limits
+  };
+  std::map<std::uint32_t, Open> open;
+  std::uint32_t last_ref = 0;
+
+  void see(const Delivered& item, bool headers_only) {
+    if (const auto* chunk = std::get_if<DeliverChunk>(&item)) {
+      CHECK(chunk->chunk_ref > last_ref);
+      last_ref = chunk->chunk_ref;
+      const std::uint16_t slices = chunk->chunk->header().slice_count;
+      if (slices != 0) open[last_ref] = {slices, false, std::vector<bool>(slices), !headers_only};
+    } else if (const auto* slice = std::get_if<DeliverSlice>(&item)) {
+      REQUIRE(open.count(slice->chunk_ref) == 1);
+      Open& to = open[slice->chunk_ref];
+      CHECK(slice->chunk->has_slice(slice->index));
+      CHECK_FALSE(to.got[slice->index]);
+      to.got[slice->index] = to.begun = true;
+      if (--to.left == 0) open.erase(slice->chunk_ref);
+    } else if (const auto* drop = std::get_if<DeliverDrop>(&item)) {
+      if (drop->chunk_ref != 0) CHECK(open.erase(drop->chunk_ref) == 1);
+    }
+    std::size_t unfinished = 0, waiting = 0;
+    for (const auto& [ref, each] : open) {
+      unfinished += each.counted ? 1 : 0;
+      waiting += each.counted && !each.begun ? 1 : 0;
+    }
+    CHECK(unfinished <= limits::unfinished_chunks);
+    CHECK(waiting <= limits::unfinished_chunks_without_slice);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("whatever is asked in whatever order, refs rise, no slice comes twice or after its DROP, and limits hold") {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    CAPTURE(seed);
+    MediaFixture media;
+    Prng random(seed);
+    Hop relay(media.root.public_key());
+    DeliveryConfig config;
+    config.start = static_cast<proto::Start>(random.below(4));
+    Delivery delivery(config, relay.store, media.now);
+    relay.below.push_back(&delivery);
+    Watcher watcher;
+    std::uint32_t next_ref = 1, ref = 1;
+    std::map<const StoredChunk*, std::uint32_t> refs;
+    std::vector<std::pair<ChunkPtr, std::uint16_t>> waiting;
+    std::optional<Publication> source;
+    std::uint64_t epoch = 6;
+    for (int step = 0; step < 300; ++step) {
+      switch (random.below(8)) {
+        case 0:
+          if (!source || random.below(12) == 0) {
+            ++epoch;
+            media.parts_made = 0;
+            source = media.publication(media.certificate(epoch, epoch), epoch * 100);
+            REQUIRE(relay.verifier.add_certificate(source->config().certificate, media.now).ok());
+          }
+          for (const ChunkPtr& chunk : media.push(*source, 1 + random.below(3), 1 + random.below(90'000))) {
+            refs[chunk.get()] = ref;
+            relay.on_chunk(frame_of(*chunk, ref++), ChunkSource::live, media.now);
+            for (std::uint16_t slice = 0; slice < chunk->header().slice_count; ++slice)
+              waiting.emplace_back(chunk, slice);
+          }
+          break;
+        case 1: {
+          config.start = static_cast<proto::Start>(random.below(4));
+          config.from = {epoch * 100 + random.below(4), static_cast<std::uint16_t>(random.below(4))};
+          config.headers_only = random.below(6) == 0;
+          if (random.below(8) == 0) delivery.change(config, relay.store, media.now);
+          break;
+        }
+        case 2: {
+          proto::Fetch fetch;
+          fetch.epoch = random.below(2) == 0 ? 0 : epoch;
+          fetch.segment = epoch * 100 + random.below(4);
+          fetch.part = static_cast<std::uint16_t>(random.below(5));
+          // Whole chunks: what is left of a part answer is not told by the frames alone.
+          if (random.below(4) == 0) delivery.on_fetch(fetch, relay.store, media.now);
+          break;
+        }
+        case 3: delivery.apply_drop_rule(random.below(800'000), media.now); break;
+        case 4:
+          if (random.below(20) == 0) delivery.on_revoked(epoch - 1);
+          break;
+        case 5: {
+          std::uint64_t items = random.below(12);
+          while (items-- != 0) {
+            const auto item = delivery.poll(random.below(100'000), next_ref, media.now);
+            if (!item) break;
+            watcher.see(*item, delivery.config().headers_only);
+          }
+          break;
+        }
+        default:
+          for (std::uint64_t some = random.below(8); some != 0 && !waiting.empty(); --some) {
+            const std::size_t pick = random.below(waiting.size());
+            const auto [chunk, index] = waiting[pick];
+            waiting.erase(waiting.begin() + static_cast<std::ptrdiff_t>(pick));
+            if (random.below(10) != 0) relay.on_slice(refs.at(chunk.get()), index, chunk->slice(index), media.now);
+          }
+      }
+    }
+    while (const auto item = delivery.poll(UINT64_MAX, next_ref, media.now))
+      watcher.see(*item, delivery.config().headers_only);
+    CHECK(watcher.last_ref + 1 == next_ref);
+  }
+}
