@@ -187,15 +187,15 @@ class Node:
             body = json.dumps(body).encode()
         return self.api.post(target, body, self.signature("POST", target, body, **changes))
 
-    def heartbeat_body(self, streams=(), **changes) -> dict:
+    def heartbeat_body(self, streams=(), changes=None) -> dict:
         self.seq += 1
         body = {"seq": self.seq, "uptime_s": 1, "streams": list(streams), "free_kbps": self.capacity_kbps, "load_pct": 0,
                 "counters": {}, "assignments_version": self.version}
-        body.update(changes)
+        body.update(changes or {})
         return body
 
     def heartbeat(self, streams=(), body_changes=None, **changes) -> Reply:
-        reply = self.signed("/v1/nodes/heartbeat", self.heartbeat_body(streams, **(body_changes or {})), **changes)
+        reply = self.signed("/v1/nodes/heartbeat", self.heartbeat_body(streams, body_changes), **changes)
         if reply.status == 200:
             self.lease = bytes.fromhex(reply.json["lease"])
             if "assignments" in reply.json:

@@ -85,11 +85,13 @@ void Network::rebuild() {
     nodes_.emplace(node.key, std::move(node));
   }
   tree_ = build_tree(live, parents, context_.config.fanout);
-  for (const auto& [key, place] : tree_) {
-    NodeRecord& node = nodes_.at(key);
-    if (node.parent == place.parent) continue;
-    node.parent = place.parent;
-    context_.store->save_parent(key, place.parent);
+  for (auto& [key, node] : nodes_) {
+    // Who fell silent starts anew when it comes back: its place may be taken.
+    const auto place = tree_.find(key);
+    const std::string parent = place == tree_.end() ? std::string() : place->second.parent;
+    if (node.parent == parent) continue;
+    node.parent = parent;
+    context_.store->save_parent(key, parent);
   }
   rebuilt_ms_ = context_.now_ms();
   stale_ = false;

@@ -9,13 +9,16 @@ namespace coordinator {
 Holders holders_of(Context& context, const StreamRecord& stream, const AskedBy& asker) {
   Holders out;
   std::vector<Holder> relays;
+  // An origin serves plain HLS to everybody, whatever kinds were asked for.
+  AskedBy public_too = asker;
+  public_too.kinds.push_back("public");
   std::optional<ReportRecord> edge;         // of the origin
   std::optional<ReportRecord> newest_held;  // of anybody, where no origin reports
   for (const ReportRecord& report : context.store->reports_of(stream.id)) {
     const auto node = context.network->node(report.node);
     if (!node || !context.network->is_up(*node)) continue;
     if (!newest_held || report.newest > newest_held->newest) newest_held = report;
-    const auto address = context.network->told(*node, asker);
+    const auto address = context.network->told(*node, node->role == "origin" ? public_too : asker);
     if (node->role == "origin") {
       if (!edge || report.newest > edge->newest) edge = report;
       if (address && (!out.origin || report.newest > out.origin->report.newest)) {

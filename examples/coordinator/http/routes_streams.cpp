@@ -44,9 +44,20 @@ Announcement read_body(const Request& request) {
   return a;
 }
 
+uint64_t number_at(const std::string& bytes, size_t at) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < 8; ++i) value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
+  return value;
+}
+
 void read_certificate(Context& context, Announcement& a) {
   if (streamr_control_key_check(octets(a.stream)) != STREAMR_OK) {
     throw bad("key_weak", "expected a \"stream_id\" that may be trusted: this key is of small order or not on the curve");
+  }
+  const uint64_t begins_s = number_at(a.certificate, 80);
+  const uint64_t ends_s = number_at(a.certificate, 88);
+  if (ends_s < begins_s || ends_s - begins_s > 86'400) {
+    throw out_of_range("expected a certificate of at most 24 h, this one lasts longer");
   }
   const auto status = streamr_certificate_check(octets(a.certificate), a.certificate.size(), &a.fields);
   if (status == STREAMR_E_SIGNATURE) {
