@@ -2,7 +2,7 @@
 #include <poll.h>
 
 #include <cstdio>
-#include <cstdlib>
+#include <string_view>
 
 #include "common/cli.hpp"
 #include "common/exit_codes.hpp"
@@ -118,6 +118,17 @@ std::optional<int> load_secrets(Flags& flags, SinkOptions& sink) {
   return std::nullopt;
 }
 
+// Other users can read the arguments of a process; from here on they see only that there was one.
+void hide_argument(int argc, char** argv, std::string_view flag) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    char* secret = nullptr;
+    if (word == flag && i + 1 < argc) secret = argv[i + 1];
+    if (word.starts_with(flag) && word.size() > flag.size() && word[flag.size()] == '=') secret = argv[i] + flag.size() + 1;
+    for (; secret != nullptr && *secret != 0; ++secret) *secret = 'x';
+  }
+}
+
 void print_figures(const char* event, const LibrarySink& sink, const Publisher& publisher) {
   const SinkFigures& figures = sink.figures();
   const auto number = [](std::uint64_t value) { return static_cast<std::int64_t>(value); };
@@ -186,6 +197,7 @@ int main(int argc, char** argv) {
   Cli cli(program, "Publishes a live source as signed chunks.", examples);
   add_flags(cli.app(), flags);
   if (const auto code = cli.parse(argc, argv)) return *code;
+  hide_argument(argc, argv, "--stream-key");
   if (const auto code = check_flags(flags)) return *code;
   SinkOptions sink;
   sink.coordinator_url = flags.coordinator;

@@ -72,6 +72,8 @@ bool Packager::put_lead(Sample sample) {
   }
   if (sample.key && sample.whole) note_key(start_us);
   lead().put(std::move(sample));
+  // The first key frame may have been set right by what followed it.
+  if (state_ == State::measuring && longest_gop_us_ == 0 && !lead().empty()) last_key_us_ = lead().start_us(0);
   return true;
 }
 
@@ -195,7 +197,10 @@ void Packager::cut_parts(bool ending) {
 // Whether a part that is `part_us` long before sample `i` ends there; `last`: its segment too.
 bool Packager::ends_before(std::size_t i, std::uint64_t part_us, bool& last) const {
   const TrackQueue& queue = lead();
-  const bool full = queue.end_us(i) - queue.start_us(0) > plan_.part_target_us + 1;
+  // The newest sample's duration is a guess until the next one comes; only what surely does not fit ends a part early.
+  const bool newest = i + 1 == queue.size();
+  const std::uint64_t end_us = newest ? queue.start_us(i) + figures_.frame_us / 2 : queue.end_us(i);
+  const bool full = end_us - queue.start_us(0) > plan_.part_target_us + 1;
   last = false;
   if (queue[i].key) {
     const std::uint64_t so_far_us = segment_us_ + part_us;
@@ -218,7 +223,8 @@ std::optional<Packager::Cut> Packager::find_cut(bool ending) const {
     if (ends_before(i, part_us, last)) return Cut{i, queue.start_us(i), last, false};
   }
   if (!ending) return std::nullopt;
-  return Cut{queue.size(), queue.end_us(queue.size() - 1), true, true};
+  const std::uint64_t end_us = std::min(queue.end_us(queue.size() - 1), queue.start_us(0) + plan_.part_target_us);
+  return Cut{queue.size(), end_us, true, true};
 }
 
 bool Packager::others_reach(std::uint64_t end_us) const {

@@ -29,6 +29,19 @@ void TrackQueue::put(Sample sample) {
   if (!sample.whole) return;
   bytes_ += sample.bytes.size();
   samples_.push_back(std::move(sample));
+  straighten_start();
+}
+
+// A muxer without edit lists lets every track begin at 0 and stretches its first sample up to the second, although the
+// tracks of a source begin some milliseconds apart. The true time of the first sample is one usual duration before the second.
+void TrackQueue::straighten_start() {
+  if (start_looked_at_ || samples_.size() < 4) return;
+  start_looked_at_ = true;
+  // RTMP rounds to milliseconds; the shorter of two frames never makes a part longer than its target.
+  const std::uint32_t usual = std::min(samples_[1].duration, samples_[2].duration);
+  if (usual == 0 || samples_[0].duration < usual + usual / 8 || samples_[1].dts < usual) return;
+  samples_[0].dts = samples_[1].dts - usual;
+  samples_[0].duration = usual;
 }
 
 void TrackQueue::drop_front(std::size_t count) {

@@ -32,6 +32,7 @@ class TrackQueue {
   PartTrack take(std::size_t count);
 
  private:
+  void straighten_start();
   void find_nominal();
   void retime(Sample& sample, std::vector<Sample>& before);
 
@@ -41,6 +42,7 @@ class TrackQueue {
   std::size_t bytes_ = 0;
   std::uint32_t nominal_ = 0;       // 0: not known, or not constant
   bool nominal_tried_ = false;
+  bool start_looked_at_ = false;
   std::uint64_t next_dts_ = 0;
   bool running_ = false;
 };
