@@ -406,8 +406,11 @@ typedef struct streamr_node_options {
   uint32_t flags;                    /* STREAMR_NODE_* */
   void (*wakeup)(void* user);        /* called once when events become available; may be NULL; must not block */
   void* user;
+  uint32_t http_per_address;         /* HTTP connections that one address may have; 0 = 256 */
+  uint32_t websockets_per_address;   /* WebSocket connections that one address may have; 0 = 64 */
 } streamr_node_options_t;
-#define STREAMR_NODE_OPTIONS_INIT { sizeof(streamr_node_options_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+#define STREAMR_NODE_OPTIONS_INIT \
+  { sizeof(streamr_node_options_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #define STREAMR_NODE_HOST_LOOP 1u        /* no own thread: the host drives fd, timeout_ms and run */
 #define STREAMR_NODE_OPEN_TICKETS 2u     /* viewers need no ticket (a relay that a person runs for friends) */

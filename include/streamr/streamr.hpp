@@ -51,7 +51,8 @@ class Failure : public std::exception {
 inline void check(streamr_status_t status, const streamr_error_t* error = nullptr) {
   if (status == STREAMR_OK) return;
   const bool told = error && error->text[0] != '\0';
-  throw Failure(status, std::string(streamr_status_name(status)) + ": " + (told ? error->text : streamr_status_message(status)));
+  throw Failure(
+      status, std::string(streamr_status_name(status)) + ": " + (told ? error->text : streamr_status_message(status)));
 }
 
 using KeyBytes = std::array<std::uint8_t, STREAMR_KEY_BYTES>;
@@ -63,9 +64,13 @@ namespace detail {
 template <auto Destroy>
 struct Deleter {
   template <class T>
-  void operator()(T* handle) const noexcept { Destroy(handle); }
+  void operator()(T* handle) const noexcept {
+    Destroy(handle);
+  }
 };
-inline const char* text_or_null(const std::string& text) { return text.empty() ? nullptr : text.c_str(); }
+inline const char* text_or_null(const std::string& text) {
+  return text.empty() ? nullptr : text.c_str();
+}
 }  // namespace detail
 
 /** An Ed25519 key pair. */
@@ -219,6 +224,7 @@ struct NodeOptions {
   std::string coordinator_url, listen, advertise_url, state_dir, name, software;
   std::optional<KeyBytes> coordinator_key;
   std::uint32_t capacity_kbps = 0, memory_kib = 0, event_queue = 0, flags = 0;
+  std::uint32_t http_per_address = 0, websockets_per_address = 0;
 };
 
 struct PublicationOptions {
@@ -258,6 +264,8 @@ class Node {
     in.memory_bytes_kib = options.memory_kib;
     in.event_queue = options.event_queue;
     in.flags = options.flags;
+    in.http_per_address = options.http_per_address;
+    in.websockets_per_address = options.websockets_per_address;
     streamr_node_t* made = nullptr;
     streamr_error_t error = STREAMR_ERROR_INIT;
     check(streamr_node_create(&in, &made, &error), &error);
@@ -345,8 +353,8 @@ class Node {
 
   /** Carries a stream; an empty url makes this relay its origin. */
   void carry(const KeyBytes& stream_id, const std::string& upstream_url = {}, const TicketBytes* ticket = nullptr) {
-    check(streamr_relay_carry(c(), stream_id.data(), detail::text_or_null(upstream_url), ticket ? ticket->data() : nullptr,
-                              ticket ? ticket->size() : 0));
+    check(streamr_relay_carry(c(), stream_id.data(), detail::text_or_null(upstream_url),
+                              ticket ? ticket->data() : nullptr, ticket ? ticket->size() : 0));
   }
   void drop(const KeyBytes& stream_id) { check(streamr_relay_drop(c(), stream_id.data())); }
 

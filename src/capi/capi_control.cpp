@@ -9,7 +9,9 @@ using namespace streamr::capi;
 
 namespace {
 
-void append(ByteVector& out, ByteView bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+void append(ByteVector& out, ByteView bytes) {
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
 
 void append_u64(ByteVector& out, std::uint64_t value) {
   std::uint8_t octets[8];
@@ -53,17 +55,19 @@ streamr_status_t streamr_control_merkle_root(const uint8_t* leaves, size_t leaf_
     crypto::Hasher hasher;
     std::vector<Hash> hashes;
     hashes.reserve(count);
-    for (std::size_t i = 0; i < count; ++i) hashes.push_back(crypto::leaf_hash(hasher, {leaves + i * leaf_len, leaf_len}));
+    for (std::size_t i = 0; i < count; ++i)
+      hashes.push_back(crypto::leaf_hash(hasher, {leaves + i * leaf_len, leaf_len}));
     copy_out(crypto::merkle_root(hasher, hashes), out);
     return STREAMR_OK;
   });
 }
 
-streamr_status_t streamr_control_verify(const uint8_t public_key[32], const char* prefix, const uint8_t* bytes, size_t len,
-                                        const uint8_t signature[64]) {
+streamr_status_t streamr_control_verify(const uint8_t public_key[32], const char* prefix, const uint8_t* bytes,
+                                        size_t len, const uint8_t signature[64]) {
   return guarded([&]() -> streamr_status_t {
     if (!public_key || !prefix || !signature || !is_view(bytes, len)) return STREAMR_E_INVALID;
-    const bool holds = crypto::verify(fixed_from<Key>(public_key), prefix, {bytes, len}, fixed_from<Signature>(signature));
+    const bool holds =
+        crypto::verify(fixed_from<Key>(public_key), prefix, {bytes, len}, fixed_from<Signature>(signature));
     return holds ? STREAMR_OK : STREAMR_E_SIGNATURE;
   });
 }
@@ -74,8 +78,9 @@ streamr_status_t streamr_control_key_check(const uint8_t public_key[32]) {
   });
 }
 
-streamr_status_t streamr_control_check_registration(const uint8_t public_key[32], const uint8_t nonce[32], const uint8_t coordinator_key[32],
-                                                    const uint8_t* body, size_t body_len, const uint8_t signature[64]) {
+streamr_status_t streamr_control_check_registration(const uint8_t public_key[32], const uint8_t nonce[32],
+                                                    const uint8_t coordinator_key[32], const uint8_t* body,
+                                                    size_t body_len, const uint8_t signature[64]) {
   return guarded([&]() -> streamr_status_t {
     if (!public_key || !nonce || !coordinator_key || !signature || !is_view(body, body_len)) return STREAMR_E_INVALID;
     ByteVector message;
@@ -83,7 +88,8 @@ streamr_status_t streamr_control_check_registration(const uint8_t public_key[32]
     append(message, {coordinator_key, 32});
     append(message, {public_key, 32});
     append(message, crypto::sha256({body, body_len}).view());
-    const bool holds = crypto::verify(fixed_from<Key>(public_key), crypto::prefix::registration, message, fixed_from<Signature>(signature));
+    const bool holds = crypto::verify(fixed_from<Key>(public_key), crypto::prefix::registration, message,
+                                      fixed_from<Signature>(signature));
     return holds ? STREAMR_OK : STREAMR_E_SIGNATURE;
   });
 }
@@ -94,12 +100,14 @@ streamr_status_t streamr_control_check_request(const streamr_request_t* request)
     if (const auto status = read_struct(request, in); status != STREAMR_OK) return status;
     if (!in.method || !in.target || !is_view(in.body, in.body_len)) return STREAMR_E_INVALID;
     const auto key = fixed_from<Key>(in.public_key);
-    const bool holds = crypto::verify(key, crypto::prefix::request, signed_request(in), fixed_from<Signature>(in.signature));
+    const bool holds =
+        crypto::verify(key, crypto::prefix::request, signed_request(in), fixed_from<Signature>(in.signature));
     return holds ? STREAMR_OK : STREAMR_E_SIGNATURE;
   });
 }
 
-streamr_status_t streamr_control_check_json(const char* text, size_t len, size_t max_bytes, uint32_t max_depth, streamr_error_t* error) {
+streamr_status_t streamr_control_check_json(const char* text, size_t len, size_t max_bytes, uint32_t max_depth,
+                                            streamr_error_t* error) {
   return guarded(error, [&]() -> Status {
     if (!is_view(text, len)) return invalid("a text is expected");
     return proto::check_json({text ? text : "", len}, max_bytes, max_depth);

@@ -7,14 +7,19 @@ using namespace streamr::capi;
 
 streamr_status_t streamr_node_poll(streamr_node_t* node, streamr_event_t* event, uint32_t timeout_ms) {
   return guarded([&]() -> streamr_status_t {
-    if (!node || !event || event->struct_size < 2 * sizeof(std::uint32_t) || event->struct_size > struct_bytes_max) return STREAMR_E_INVALID;
+    if (!node || !event || event->struct_size < 2 * sizeof(std::uint32_t) || event->struct_size > struct_bytes_max)
+      return STREAMR_E_INVALID;
     return node->host->poll(event, timeout_ms);
   });
 }
 
-const uint8_t* streamr_blob_data(const streamr_blob_t* blob) { return blob ? blob->bytes.data() : nullptr; }
+const uint8_t* streamr_blob_data(const streamr_blob_t* blob) {
+  return blob ? blob->bytes.data() : nullptr;
+}
 
-size_t streamr_blob_size(const streamr_blob_t* blob) { return blob ? blob->bytes.size() : 0; }
+size_t streamr_blob_size(const streamr_blob_t* blob) {
+  return blob ? blob->bytes.size() : 0;
+}
 
 void streamr_blob_retain(streamr_blob_t* blob) {
   if (blob) blob->owners.fetch_add(1, std::memory_order_relaxed);

@@ -57,7 +57,8 @@ streamr_status_t streamr_key_public(const streamr_key_t* key, uint8_t out[32]) {
   return STREAMR_OK;
 }
 
-streamr_status_t streamr_key_sign(const streamr_key_t* key, const char* prefix, const uint8_t* bytes, size_t len, uint8_t signature[64]) {
+streamr_status_t streamr_key_sign(const streamr_key_t* key, const char* prefix, const uint8_t* bytes, size_t len,
+                                  uint8_t signature[64]) {
   return guarded([&]() -> streamr_status_t {
     if (!key || !prefix || !signature || !is_view(bytes, len)) return STREAMR_E_INVALID;
     copy_out(key->pair.sign(prefix, {bytes, len}), signature);
@@ -65,4 +66,6 @@ streamr_status_t streamr_key_sign(const streamr_key_t* key, const char* prefix, 
   });
 }
 
-void streamr_key_destroy(streamr_key_t* key) { delete key; }
+void streamr_key_destroy(streamr_key_t* key) {
+  delete key;
+}

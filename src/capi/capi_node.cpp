@@ -18,12 +18,14 @@ streamr_status_t copy_text(const std::string& text, char* out, std::size_t out_l
 
 }  // namespace
 
-streamr_status_t streamr_node_create(const streamr_node_options_t* options, streamr_node_t** node, streamr_error_t* error) {
+streamr_status_t streamr_node_create(const streamr_node_options_t* options, streamr_node_t** node,
+                                     streamr_error_t* error) {
   return guarded(error, [&]() -> Status {
     if (!node) return invalid("a place for the node is expected");
     *node = nullptr;
     streamr_node_options_t in;
-    if (const auto status = read_struct(options, in); status != STREAMR_OK) return fail(status, "node options: " + std::string(streamr_status_message(status)));
+    if (const auto status = read_struct(options, in); status != STREAMR_OK)
+      return fail(status, "node options: " + std::string(streamr_status_message(status)));
     auto host = NodeHost::create(in);
     if (!host) return host.error();
     *node = new streamr_node{std::move(*host)};
@@ -77,9 +79,13 @@ streamr_status_t streamr_node_stats(const streamr_node_t* node, char* out, size_
   });
 }
 
-int32_t streamr_node_fd(const streamr_node_t* node) { return node ? node->host->fd() : STREAMR_E_INVALID; }
+int32_t streamr_node_fd(const streamr_node_t* node) {
+  return node ? node->host->fd() : STREAMR_E_INVALID;
+}
 
-int32_t streamr_node_timeout_ms(const streamr_node_t* node) { return node ? node->host->runtime().host_timeout_ms() : -1; }
+int32_t streamr_node_timeout_ms(const streamr_node_t* node) {
+  return node ? node->host->runtime().host_timeout_ms() : -1;
+}
 
 streamr_status_t streamr_node_run(streamr_node_t* node) {
   return guarded([&]() -> streamr_status_t {

@@ -7,7 +7,8 @@
 using namespace streamr;
 using namespace streamr::capi;
 
-streamr_status_t streamr_certificate_issue(const streamr_key_t* root, const streamr_certificate_t* fields, uint8_t out[184]) {
+streamr_status_t streamr_certificate_issue(const streamr_key_t* root, const streamr_certificate_t* fields,
+                                           uint8_t out[184]) {
   return guarded([&]() -> streamr_status_t {
     streamr_certificate_t in;
     if (const auto status = read_struct(fields, in); status != STREAMR_OK) return status;
@@ -30,7 +31,8 @@ streamr_status_t streamr_certificate_check(const uint8_t* bytes, size_t len, str
   });
 }
 
-streamr_status_t streamr_ticket_issue(const streamr_key_t* coordinator, const streamr_ticket_t* fields, uint8_t out[248]) {
+streamr_status_t streamr_ticket_issue(const streamr_key_t* coordinator, const streamr_ticket_t* fields,
+                                      uint8_t out[248]) {
   return guarded([&]() -> streamr_status_t {
     streamr_ticket_t in;
     if (const auto status = read_struct(fields, in); status != STREAMR_OK) return status;
@@ -42,7 +44,8 @@ streamr_status_t streamr_ticket_issue(const streamr_key_t* coordinator, const st
   });
 }
 
-streamr_status_t streamr_ticket_check(const uint8_t* bytes, size_t len, const uint8_t coordinator_key[32], streamr_ticket_t* fields) {
+streamr_status_t streamr_ticket_check(const uint8_t* bytes, size_t len, const uint8_t coordinator_key[32],
+                                      streamr_ticket_t* fields) {
   return guarded([&]() -> streamr_status_t {
     if (!is_view(bytes, len) || !coordinator_key) return STREAMR_E_INVALID;
     const auto parsed = proto::parse_ticket({bytes, len});
@@ -73,7 +76,8 @@ streamr_status_t streamr_receipt_check(const uint8_t* bytes, size_t len, streamr
   });
 }
 
-streamr_status_t streamr_revocation_issue(const streamr_key_t* root, uint64_t serial_max, uint64_t at_s, uint8_t out[120]) {
+streamr_status_t streamr_revocation_issue(const streamr_key_t* root, uint64_t serial_max, uint64_t at_s,
+                                          uint8_t out[120]) {
   return guarded([&]() -> streamr_status_t {
     if (!root || !out) return STREAMR_E_INVALID;
     proto::Revocation fields;
@@ -85,7 +89,8 @@ streamr_status_t streamr_revocation_issue(const streamr_key_t* root, uint64_t se
   });
 }
 
-streamr_status_t streamr_revocation_check(const uint8_t* bytes, size_t len, uint8_t stream_id[32], uint64_t* serial_max, uint64_t* at_s) {
+streamr_status_t streamr_revocation_check(const uint8_t* bytes, size_t len, uint8_t stream_id[32], uint64_t* serial_max,
+                                          uint64_t* at_s) {
   return guarded([&]() -> streamr_status_t {
     if (!is_view(bytes, len)) return STREAMR_E_INVALID;
     const auto parsed = proto::parse_revocation({bytes, len});
@@ -98,8 +103,8 @@ streamr_status_t streamr_revocation_check(const uint8_t* bytes, size_t len, uint
   });
 }
 
-streamr_status_t streamr_chunk_header_check(const uint8_t* header, size_t len, const uint8_t* certificate, size_t certificate_len,
-                                            streamr_chunk_header_t* fields) {
+streamr_status_t streamr_chunk_header_check(const uint8_t* header, size_t len, const uint8_t* certificate,
+                                            size_t certificate_len, streamr_chunk_header_t* fields) {
   return guarded([&]() -> streamr_status_t {
     if (!is_view(header, len) || !is_view(certificate, certificate_len)) return STREAMR_E_INVALID;
     const auto parsed = proto::parse_chunk_header({header, len});

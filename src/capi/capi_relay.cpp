@@ -6,8 +6,8 @@
 using namespace streamr;
 using namespace streamr::capi;
 
-streamr_status_t streamr_relay_carry(streamr_node_t* node, const uint8_t stream_id[32], const char* upstream_url, const uint8_t* ticket,
-                                     size_t ticket_len) {
+streamr_status_t streamr_relay_carry(streamr_node_t* node, const uint8_t stream_id[32], const char* upstream_url,
+                                     const uint8_t* ticket, size_t ticket_len) {
   return guarded([&]() -> streamr_status_t {
     if (!node || !stream_id || !is_view(ticket, ticket_len)) return STREAMR_E_INVALID;
     const std::string url = upstream_url ? upstream_url : "";

@@ -8,7 +8,8 @@ void fill_error(streamr_error_t* out, streamr_status_t status, std::string_view 
   streamr_error_t record{};
   record.status = status;
   const std::size_t size = std::min(text.size(), sizeof record.text - 1);
-  for (std::size_t i = 0; i < size; ++i) record.text[i] = text[i] == '\n' || text[i] == '\r' || text[i] == '\0' ? ' ' : text[i];
+  for (std::size_t i = 0; i < size; ++i)
+    record.text[i] = text[i] == '\n' || text[i] == '\r' || text[i] == '\0' ? ' ' : text[i];
   write_struct(record, out);
   if (out->struct_size > offsetof(streamr_error_t, text) && out->struct_size < sizeof record)
     reinterpret_cast<char*>(out)[out->struct_size - 1] = '\0';
@@ -19,8 +20,7 @@ void fill_error(streamr_error_t* out, streamr_status_t status, std::string_view 
 const char* streamr_status_name(streamr_status_t status) {
   switch (status) {
 #define STREAMR_X(name, number, text) \
-  case number:                        \
-    return #name;
+  case number: return #name;
     STREAMR_STATUS_LIST(STREAMR_X)
 #undef STREAMR_X
     default: return "E_UNKNOWN";
@@ -30,12 +30,13 @@ const char* streamr_status_name(streamr_status_t status) {
 const char* streamr_status_message(streamr_status_t status) {
   switch (status) {
 #define STREAMR_X(name, number, text) \
-  case number:                        \
-    return text;
+  case number: return text;
     STREAMR_STATUS_LIST(STREAMR_X)
 #undef STREAMR_X
     default: return "this number is not a status of this library";
   }
 }
 
-const char* streamr_version(void) { return STREAMR_VERSION_STRING; }
+const char* streamr_version(void) {
+  return STREAMR_VERSION_STRING;
+}

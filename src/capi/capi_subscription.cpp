@@ -11,7 +11,8 @@ namespace {
 Result<core::WatchOptions> read_options(const streamr_subscription_options_t& from) {
   core::WatchOptions out;
   if (!from.stream || !*from.stream) return invalid("stream is 64 hex digits or an alias");
-  if (from.start > STREAMR_START_OLDEST || from.flags != 0) return invalid("start is one of STREAMR_START_*, flags is 0");
+  if (from.start > STREAMR_START_OLDEST || from.flags != 0)
+    return invalid("start is one of STREAMR_START_*, flags is 0");
   out.stream = from.stream;
   if (from.relay_url) {
     if (auto url = io::parse_ws_url(from.relay_url); !url) return url.error();
@@ -36,7 +37,7 @@ Status open(NodeHost& host, core::WatchOptions options, streamr_subscription& ha
     auto id = node.watch(std::move(options), now);
     if (!id) return id.error();
     handle.id = *id;
-    host.watched(*id, &handle);                    // before the first event can name it
+    host.watched(*id, &handle);  // before the first event can name it
     return {};
   });
 }
@@ -49,7 +50,8 @@ streamr_status_t streamr_subscription_open(streamr_node_t* node, const streamr_s
     if (!node || !subscription) return invalid("a node and a place for the subscription are expected");
     *subscription = nullptr;
     streamr_subscription_options_t in;
-    if (const auto status = read_struct(options, in); status != STREAMR_OK) return fail(status, "subscription options: " + std::string(streamr_status_message(status)));
+    if (const auto status = read_struct(options, in); status != STREAMR_OK)
+      return fail(status, "subscription options: " + std::string(streamr_status_message(status)));
     auto read = read_options(in);
     if (!read) return read.error();
     auto handle = std::make_unique<streamr_subscription>();
@@ -73,7 +75,8 @@ void streamr_subscription_close(streamr_subscription_t* subscription) {
 streamr_status_t streamr_subscription_stalled(streamr_subscription_t* subscription, uint32_t stall_ms) {
   return guarded([&]() -> streamr_status_t {
     if (!subscription) return STREAMR_E_INVALID;
-    const auto told = subscription->host->run([&](core::Node& node, Now) { return node.stalled(subscription->id, stall_ms); });
+    const auto told =
+        subscription->host->run([&](core::Node& node, Now) { return node.stalled(subscription->id, stall_ms); });
     return told ? STREAMR_OK : told.error().status;
   });
 }

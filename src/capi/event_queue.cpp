@@ -23,9 +23,11 @@ bool EventQueue::push(core::NodeEvent event) {
 
 // A newer figure about the same thing replaces the one that waits; a chunk or an error replaces nothing.
 bool EventQueue::coalesce(const core::NodeEvent& event) {
-  if (event.kind == STREAMR_EVENT_CHUNK || event.kind == STREAMR_EVENT_ERROR || event.kind == STREAMR_EVENT_STOPPED) return false;
+  if (event.kind == STREAMR_EVENT_CHUNK || event.kind == STREAMR_EVENT_ERROR || event.kind == STREAMR_EVENT_STOPPED)
+    return false;
   const auto same = std::find_if(events_.rbegin(), events_.rend(), [&](const core::NodeEvent& waiting) {
-    return waiting.kind == event.kind && waiting.watch == event.watch && waiting.publication == event.publication && waiting.stream == event.stream;
+    return waiting.kind == event.kind && waiting.watch == event.watch && waiting.publication == event.publication &&
+           waiting.stream == event.stream;
   });
   if (same == events_.rend()) return false;
   *same = event;

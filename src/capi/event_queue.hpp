@@ -1,7 +1,6 @@
-// Decides which events wait for the host and how it is woken: bounded, chunks push back instead of being lost, errors are
-// never lost, the others coalesce when the queue is full.
-// Never blocks the loop's thread and never calls the library.
-// Called by node_host (pushing, on the loop's thread) and streamr_node_poll (taking).
+// Decides which events wait for the host and how it is woken: bounded, chunks push back instead of being lost, errors
+// are never lost, the others coalesce when the queue is full. Never blocks the loop's thread and never calls the
+// library. Called by node_host (pushing, on the loop's thread) and streamr_node_poll (taking).
 #pragma once
 
 #include <condition_variable>
@@ -24,7 +23,7 @@ class EventQueue {
   std::optional<core::NodeEvent> pop(std::uint32_t timeout_ms, bool& relieved);
   // Wakes a waiting pop for good; what is queued can still be taken.
   void close();
-  bool finished() const;                           // closed and empty
+  bool finished() const;  // closed and empty
   int fd() const { return wake_.fd(); }
 
  private:

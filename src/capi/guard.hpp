@@ -1,7 +1,5 @@
-// Decides how the C boundary is kept: no exception crosses it, structs of other sizes are read and written safely, errors
-// become records.
-// Never decides what a call does.
-// Called by every capi_*.cpp.
+// Decides how the C boundary is kept: no exception crosses it, structs of other sizes are read and written safely,
+// errors become records. Never decides what a call does. Called by every capi_*.cpp.
 #pragma once
 
 #include <algorithm>
@@ -16,18 +14,19 @@
 
 namespace streamr::capi {
 
-constexpr std::uint32_t struct_bytes_max = 64 * 1024;   // no struct of any release comes near; larger is garbage
+constexpr std::uint32_t struct_bytes_max = 64 * 1024;  // no struct of any release comes near; larger is garbage
 
 // Fills a caller-owned record, as far as its size allows; null is fine.
 void fill_error(streamr_error_t* out, streamr_status_t status, std::string_view text);
 
-// Copies the smaller of both sizes over defaults of zero. INVALID: null or a size that cannot be; VERSION: a newer struct
-// whose additional members are not zero.
+// Copies the smaller of both sizes over defaults of zero. INVALID: null or a size that cannot be; VERSION: a newer
+// struct whose additional members are not zero.
 template <class T>
 streamr_status_t read_struct(const T* from, T& to) {
   static_assert(std::is_trivially_copyable_v<T>);
   to = T{};
-  if (!from || from->struct_size < 2 * sizeof(std::uint32_t) || from->struct_size > struct_bytes_max) return STREAMR_E_INVALID;
+  if (!from || from->struct_size < 2 * sizeof(std::uint32_t) || from->struct_size > struct_bytes_max)
+    return STREAMR_E_INVALID;
   const auto* octets = reinterpret_cast<const std::uint8_t*>(from);
   for (std::size_t at = sizeof(T); at < from->struct_size; ++at)
     if (octets[at] != 0) return STREAMR_E_VERSION;
@@ -40,7 +39,8 @@ streamr_status_t read_struct(const T* from, T& to) {
 template <class T>
 streamr_status_t write_struct(const T& from, T* to) {
   static_assert(std::is_trivially_copyable_v<T>);
-  if (!to || to->struct_size < 2 * sizeof(std::uint32_t) || to->struct_size > struct_bytes_max) return STREAMR_E_INVALID;
+  if (!to || to->struct_size < 2 * sizeof(std::uint32_t) || to->struct_size > struct_bytes_max)
+    return STREAMR_E_INVALID;
   const std::uint32_t size = to->struct_size;
   auto* octets = reinterpret_cast<std::uint8_t*>(to);
   std::memset(octets, 0, size);
@@ -71,19 +71,28 @@ streamr_status_t guarded(streamr_error_t* error, Work&& work) noexcept {
     fill_error(error, result.error().status, result.error().text);
     return result.error().status;
   });
-  if (status == STREAMR_E_NOMEM || status == STREAMR_E_INTERNAL) fill_error(error, status, streamr_status_message(status));
+  if (status == STREAMR_E_NOMEM || status == STREAMR_E_INTERNAL)
+    fill_error(error, status, streamr_status_message(status));
   return status;
 }
 
 // A zero length may come with a null pointer.
-inline bool is_view(const void* bytes, std::size_t len) { return bytes || len == 0; }
+inline bool is_view(const void* bytes, std::size_t len) {
+  return bytes || len == 0;
+}
 
 template <class Fixed>
-Fixed fixed_from(const std::uint8_t* bytes) { return Fixed::copy(bytes); }
+Fixed fixed_from(const std::uint8_t* bytes) {
+  return Fixed::copy(bytes);
+}
 
 template <class Fixed>
-void copy_out(const Fixed& value, std::uint8_t* out) { std::memcpy(out, value.data(), Fixed::size()); }
+void copy_out(const Fixed& value, std::uint8_t* out) {
+  std::memcpy(out, value.data(), Fixed::size());
+}
 
-inline Error invalid(std::string text) { return fail(STREAMR_E_INVALID, std::move(text)); }
+inline Error invalid(std::string text) {
+  return fail(STREAMR_E_INVALID, std::move(text));
+}
 
 }  // namespace streamr::capi

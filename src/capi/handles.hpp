@@ -28,7 +28,7 @@ struct streamr_node {
 };
 
 struct streamr_publication {
-  std::shared_ptr<streamr::capi::NodeHost> host;      // so that a handle that outlives its node still answers
+  std::shared_ptr<streamr::capi::NodeHost> host;  // so that a handle that outlives its node still answers
   streamr::core::PublicationId id = 0;
 };
 

@@ -14,13 +14,16 @@ constexpr std::uint32_t known_flags = STREAMR_NODE_HOST_LOOP | STREAMR_NODE_OPEN
 constexpr std::size_t name_bytes = 64;
 constexpr std::uint32_t default_events = 256;
 
-std::string text_of(const char* text) { return text ? text : ""; }
+std::string text_of(const char* text) {
+  return text ? text : "";
+}
 
 Status read_coordinator(std::string url, core::NodeConfig& out) {
   while (!url.empty() && url.back() == '/') url.pop_back();
   const std::size_t scheme = url.starts_with("http://") ? 7 : url.starts_with("https://") ? 8 : 0;
   const bool host = scheme != 0 && url.size() > scheme && url.find_first_of("/?#@ ", scheme) == std::string::npos;
-  if (!url.empty() && !host) return invalid("coordinator_url is http(s)://host:port, got \"" + url.substr(0, 100) + "\"");
+  if (!url.empty() && !host)
+    return invalid("coordinator_url is http(s)://host:port, got \"" + url.substr(0, 100) + "\"");
   out.coordinator_url = std::move(url);
   return {};
 }
@@ -52,11 +55,13 @@ Status read_node(const streamr_node_options_t& from, core::NodeConfig& out) {
   out.flags = from.flags;
   out.name = text_of(from.name);
   out.software = from.software ? from.software : std::string("libstreamr/") + streamr_version();
-  if (out.name.size() > name_bytes || out.software.size() > name_bytes) return invalid("name and software have at most 64 octets each");
+  if (out.name.size() > name_bytes || out.software.size() > name_bytes)
+    return invalid("name and software have at most 64 octets each");
   if (from.capacity_kbps) out.capacity_kbps = from.capacity_kbps;
   if (from.memory_bytes_kib) out.memory_bytes = std::uint64_t{from.memory_bytes_kib} * 1024;
   if (from.coordinator_key) out.coordinator_key = fixed_from<Key>(from.coordinator_key);
-  if (out.coordinator_key && !crypto::is_sound_key(*out.coordinator_key)) return invalid("coordinator_key is not an Ed25519 public key");
+  if (out.coordinator_key && !crypto::is_sound_key(*out.coordinator_key))
+    return invalid("coordinator_key is not an Ed25519 public key");
   out.serves_http = from.listen != nullptr;
   return {};
 }
@@ -66,9 +71,17 @@ Status read_node(const streamr_node_options_t& from, core::NodeConfig& out) {
 Result<std::shared_ptr<NodeHost>> NodeHost::create(const streamr_node_options_t& from) {
   auto identity = identity_of(from);
   if (!identity) return identity.error();
-  io::RuntimeOptions options{.node = {}, .identity = *identity, .listen = {}, .state_dir = text_of(from.state_dir), .host_loop = false, .server = {}, .on_event = {}};
+  io::RuntimeOptions options{.node = {},
+                             .identity = *identity,
+                             .listen = {},
+                             .state_dir = text_of(from.state_dir),
+                             .host_loop = false,
+                             .server = {},
+                             .on_event = {}};
   if (auto read = read_node(from, options.node); !read) return read.error();
   if (auto read = read_addresses(from, options); !read) return read.error();
+  if (from.http_per_address) options.server.http_an_address = from.http_per_address;
+  if (from.websockets_per_address) options.server.websockets_an_address = from.websockets_per_address;
   options.host_loop = (from.flags & STREAMR_NODE_HOST_LOOP) != 0;
   return std::shared_ptr<NodeHost>(new NodeHost(std::move(options), from));
 }
@@ -166,7 +179,7 @@ streamr_status_t NodeHost::poll(streamr_event_t* out, std::uint32_t timeout_ms) 
     auto event = next(host_loop_ ? 0 : static_cast<std::uint32_t>(left_ms));
     if (event) {
       streamr_event_t filled{};
-      if (!fill(*event, filled)) continue;         // its subscription was closed meanwhile
+      if (!fill(*event, filled)) continue;  // its subscription was closed meanwhile
       const auto status = write_struct(filled, out);
       if (status != STREAMR_OK) streamr_blob_release(filled.blob);
       return status;
@@ -206,7 +219,8 @@ bool NodeHost::fill(const core::NodeEvent& from, streamr_event_t& out) {
     blob->bytes = from.chunk->payload();
     out.blob = blob.release();
   }
-  const std::size_t size = std::min(from.text.size(), sizeof out.text - 1);
+  std::size_t size = std::min(from.text.size(), sizeof out.text - 1);
+  while (size > 0 && size < from.text.size() && (from.text[size] & 0xC0) == 0x80) --size;  // never half a character
   std::memcpy(out.text, from.text.data(), size);
   return true;
 }

@@ -54,7 +54,7 @@ class NodeHost {
   std::map<core::PublicationId, streamr_publication_t*> publications_;
   std::atomic<bool> writable_wanted_{false};
   std::atomic<bool> started_{false};
-  io::Runtime runtime_;                            // last: its thread ends before the rest goes
+  io::Runtime runtime_;  // last: its thread ends before the rest goes
 };
 
 }  // namespace streamr::capi

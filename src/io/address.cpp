@@ -14,7 +14,8 @@ namespace {
 Result<std::uint16_t> parse_port(std::string_view digits) {
   unsigned value = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (digits.empty() || digits.size() > 5 || error != std::errc{} || end != digits.data() + digits.size() || value > 65535)
+  if (digits.empty() || digits.size() > 5 || error != std::errc{} || end != digits.data() + digits.size() ||
+      value > 65535)
     return fail(STREAMR_E_INVALID, "a port is a number from 0 to 65535, got \"" + std::string(digits) + "\"");
   return static_cast<std::uint16_t>(value);
 }
@@ -22,8 +23,8 @@ Result<std::uint16_t> parse_port(std::string_view digits) {
 bool is_host_text(std::string_view host) {
   if (host.empty() || host.size() > 253) return false;
   for (const char c : host) {
-    const bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
-                    c == '_' || c == ':' || c == '%';
+    const bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                    c == '.' || c == '_' || c == ':' || c == '%';
     if (!ok) return false;
   }
   return true;

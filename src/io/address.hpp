@@ -14,7 +14,7 @@
 namespace streamr::io {
 
 struct HostPort {
-  std::string host;                    // without the brackets of an IPv6 address
+  std::string host;  // without the brackets of an IPv6 address
   std::uint16_t port = 0;
 };
 // "HOST:PORT" or "[v6]:PORT"; both parts are required.
@@ -24,8 +24,8 @@ std::string format_host_port(std::string_view host, std::uint16_t port);
 struct WsUrl {
   bool tls = false;
   std::string host;
-  std::uint16_t port = 0;              // 80 or 443 where the URL names none
-  std::string target;                  // path and query, "/" at least
+  std::uint16_t port = 0;  // 80 or 443 where the URL names none
+  std::string target;      // path and query, "/" at least
 };
 // ws:// and wss://, no user name, no fragment, at most limits::uri_bytes.
 Result<WsUrl> parse_ws_url(std::string_view text);

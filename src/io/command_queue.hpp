@@ -27,7 +27,8 @@ class CommandQueue {
       return false;
     }
     auto node = std::make_unique<Node>(Node{std::move(command), head_.load(std::memory_order_relaxed)});
-    while (!head_.compare_exchange_weak(node->next, node.get(), std::memory_order_release, std::memory_order_relaxed)) {}
+    while (!head_.compare_exchange_weak(node->next, node.get(), std::memory_order_release, std::memory_order_relaxed)) {
+    }
     node.release();
     return true;
   }

@@ -13,12 +13,13 @@ namespace {
 constexpr std::uint64_t answers_ahead_bytes = 64 * 1024;
 constexpr std::size_t requests_ahead_bytes = 64 * 1024;
 
-bool status_has_body(int status) { return status >= 200 && status != 204 && status != 304; }
+bool status_has_body(int status) {
+  return status >= 200 && status != 204 && status != 304;
+}
 
 }  // namespace
 
-Connection::Connection(Server& server)
-    : server_(server), out_(reinterpret_cast<uv_stream_t*>(&socket_), *this) {}
+Connection::Connection(Server& server) : server_(server), out_(reinterpret_cast<uv_stream_t*>(&socket_), *this) {}
 
 Connection::~Connection() = default;
 
@@ -56,7 +57,8 @@ void Connection::on_read(ssize_t count, const char* data) {
     peer_ended_ = true;
     // A client may close its sending half and still wait for the answers it asked for.
     const bool owes_answers = state_ == State::answering || (state_ == State::reading && !out_.empty());
-    if (count != UV_EOF || !owes_answers) close_now(count == UV_EOF ? "the peer closed the connection" : uv_strerror(static_cast<int>(count)));
+    if (count != UV_EOF || !owes_answers)
+      close_now(count == UV_EOF ? "the peer closed the connection" : uv_strerror(static_cast<int>(count)));
     return;
   }
   last_heard_ms_ = server_.now_ms();
@@ -74,8 +76,7 @@ void Connection::take_http(ByteView bytes) {
   while (state_ == State::reading && !bytes.empty() && out_.outstanding() <= answers_ahead_bytes) {
     if (parser_.idle()) state_since_ms_ = server_.now_ms();
     switch (parser_.feed(bytes)) {
-      case HttpParser::Step::more:
-        break;
+      case HttpParser::Step::more: break;
       case HttpParser::Step::head:
         state_since_ms_ = server_.now_ms();
         if (parser_.head().expects_continue && bytes.empty()) {
@@ -83,12 +84,8 @@ void Connection::take_http(ByteView bytes) {
           server_.mark_dirty(this);
         }
         break;
-      case HttpParser::Step::complete:
-        on_request();
-        break;
-      case HttpParser::Step::refused:
-        refuse(parser_.refusal());
-        break;
+      case HttpParser::Step::complete: on_request(); break;
+      case HttpParser::Step::refused: refuse(parser_.refusal()); break;
     }
   }
   if (state_ == State::websocket)
@@ -120,7 +117,8 @@ void Connection::on_request() {
 
 void Connection::upgrade() {
   if (const auto refusal = websocket_refusal(parser_.head())) return refuse(*refusal);
-  if (!server_.count_up(peer_address_, Server::Kind::websocket)) return refuse({503, "too many WebSocket connections from this address"});
+  if (!server_.count_up(peer_address_, Server::Kind::websocket))
+    return refuse({503, "too many WebSocket connections from this address"});
   server_.count_down(peer_address_, Server::Kind::http);
   out_.push_text(websocket_answer(parser_.head()));
   parser_.reset();
@@ -147,7 +145,7 @@ void Connection::reply(core::HttpResponse response) {
   form.has_body = status_has_body(response.status);
   bodiless_ = head.method == "HEAD" || !form.has_body;
   chunked_ = response.open && form.http_1_1;
-  if (response.open && !form.http_1_1 && !bodiless_) close_after_answer_ = true;     // the end is where the bytes end
+  if (response.open && !form.http_1_1 && !bodiless_) close_after_answer_ = true;  // the end is where the bytes end
   form.keep_alive = !close_after_answer_;
   if (!response.open) {
     form.content_length = 0;
@@ -158,7 +156,7 @@ void Connection::reply(core::HttpResponse response) {
   if (response.open && bodiless_) {
     const HttpId id = exchange_;
     answer_done();
-    server_.handler_.on_http_closed(id);                     // no more pieces are wanted
+    server_.handler_.on_http_closed(id);  // no more pieces are wanted
   } else if (response.open) {
     pieces(response.pieces, false);
   } else {
@@ -200,7 +198,7 @@ void Connection::answer_done() {
 
 void Connection::take_websocket(ByteView bytes) {
   if (receiver_->feed(bytes)) return;
-  send_control(ws_close, {0x03, 0xEA});                      // 1002, protocol error
+  send_control(ws_close, {0x03, 0xEA});  // 1002, protocol error
   end_link(receiver_->problem());
   linger();
 }
@@ -225,10 +223,18 @@ void Connection::queued() {
   if (out_.outstanding() > server_.options_.websocket_queue_bytes) close_now("the peer reads too slowly");
 }
 
-void Connection::on_ws_message(SharedBytes message) { server_.handler_.on_message(link_, message); }
-void Connection::on_ws_text() { server_.handler_.on_text_message(link_); }
-void Connection::on_ws_oversized() { server_.handler_.on_oversized_message(link_); }
-void Connection::on_ws_ping(ByteView payload) { send_control(ws_pong, ByteVector(payload.begin(), payload.end())); }
+void Connection::on_ws_message(SharedBytes message) {
+  server_.handler_.on_message(link_, message);
+}
+void Connection::on_ws_text() {
+  server_.handler_.on_text_message(link_);
+}
+void Connection::on_ws_oversized() {
+  server_.handler_.on_oversized_message(link_);
+}
+void Connection::on_ws_ping(ByteView payload) {
+  send_control(ws_pong, ByteVector(payload.begin(), payload.end()));
+}
 
 void Connection::on_ws_close(std::uint16_t code) {
   const bool sendable = code >= 1000 && code < 5000 && code != 1005 && code != 1006 && code != 1015;
@@ -242,7 +248,7 @@ void Connection::on_ws_close(std::uint16_t code) {
 
 void Connection::close_politely() {
   if (state_ != State::websocket) return;
-  send_control(ws_close, {0x03, 0xE8});                      // 1000, normal
+  send_control(ws_close, {0x03, 0xE8});  // 1000, normal
   if (state_ != State::websocket) return;
   end_link("closed by this side");
   linger();
@@ -282,7 +288,8 @@ void Connection::on_write_done(int error) {
   flush();
 }
 
-// All is said: what was queued goes out, what still comes is read and discarded, so that no reset destroys the last words.
+// All is said: what was queued goes out, what still comes is read and discarded, so that no reset destroys the last
+// words.
 void Connection::linger() {
   if (state_ == State::closed || state_ == State::lingering) return;
   state_ = State::lingering;
@@ -318,7 +325,8 @@ void Connection::on_tick(std::uint64_t now_ms) {
   if (now_ms - last_progress_ms_ >= server_.options_.stuck_ms) return close_now("the peer takes nothing");
   if (state_ == State::reading) return tick_reading(now_ms);
   if (state_ == State::websocket) return tick_websocket(now_ms);
-  if (state_ == State::lingering && shutdown_sent_ && now_ms - state_since_ms_ >= server_.options_.linger_ms) close_now("done");
+  if (state_ == State::lingering && shutdown_sent_ && now_ms - state_since_ms_ >= server_.options_.linger_ms)
+    close_now("done");
 }
 
 void Connection::tick_reading(std::uint64_t now_ms) {

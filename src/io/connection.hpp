@@ -1,6 +1,5 @@
-// Decides the life of one accepted socket: HTTP requests one after the other, or a WebSocket after its handshake, with every
-// time limit of both.
-// Never decides what is answered and never counts addresses. Runs on the loop's thread only.
+// Decides the life of one accepted socket: HTTP requests one after the other, or a WebSocket after its handshake, with
+// every time limit of both. Never decides what is answered and never counts addresses. Runs on the loop's thread only.
 // Called by server, which owns it, and by libuv.
 #pragma once
 
@@ -29,13 +28,15 @@ class Connection final : OutQueue::Owner, WsReceiver::Sink {
   void start(std::string peer_address, bool admitted);
 
   void send(const std::vector<SharedBytes>& pieces);
-  void close_politely();                                     // close frame, then linger
+  void close_politely();  // close frame, then linger
   void reply(core::HttpResponse response);
   void pieces(const std::vector<SharedBytes>& pieces, bool end);
   void flush();
   void on_tick(std::uint64_t now_ms);
   void close_now(const std::string& why);
-  bool busy() const { return state_ != State::closed && (state_ == State::websocket || state_ == State::lingering || !out_.empty()); }
+  bool busy() const {
+    return state_ != State::closed && (state_ == State::websocket || state_ == State::lingering || !out_.empty());
+  }
 
  private:
   // reading: between and inside requests · answering: one request is with the handler · websocket · lingering: all is
@@ -74,19 +75,19 @@ class Connection final : OutQueue::Owner, WsReceiver::Sink {
   bool reading_ = false;
   bool counted_ = false;
   bool peer_ended_ = false;
-  bool answered_ = false;                                    // at least once: from then on the idle limit counts
+  bool answered_ = false;  // at least once: from then on the idle limit counts
   bool close_after_answer_ = false;
-  bool chunked_ = false;                                     // the answer under way is sent in chunks
-  bool bodiless_ = false;                                    // HEAD, 204, 304
+  bool chunked_ = false;   // the answer under way is sent in chunks
+  bool bodiless_ = false;  // HEAD, 204, 304
   HttpParser parser_;
-  ByteVector waiting_;                                       // octets that came while a request was being answered
+  ByteVector waiting_;  // octets that came while a request was being answered
   HttpId exchange_ = 0;
   std::unique_ptr<WsReceiver> receiver_;
   LinkId link_ = 0;
   bool shutdown_sent_ = false;
   uv_shutdown_t shutdown_{};
   // clocks, all in loop milliseconds
-  std::uint64_t state_since_ms_ = 0;                         // of reading: when the first octet of a request came, else the last answer
+  std::uint64_t state_since_ms_ = 0;  // of reading: when the first octet of a request came, else the last answer
   std::uint64_t last_heard_ms_ = 0;
   std::uint64_t last_ping_ms_ = 0;
   std::uint64_t last_progress_ms_ = 0;

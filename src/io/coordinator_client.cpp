@@ -63,7 +63,8 @@ struct CoordinatorClient::Call {
   static std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
     constexpr std::string_view name = "retry-after:";
     const std::string_view line(data, size);
-    if (starts_with_ignoring_case(line, name)) static_cast<Call*>(user)->retry_after_s = parse_seconds(line.substr(name.size()));
+    if (starts_with_ignoring_case(line, name))
+      static_cast<Call*>(user)->retry_after_s = parse_seconds(line.substr(name.size()));
     return size;
   }
   void set_up(const core::HttpCall& from);
@@ -77,14 +78,15 @@ struct CoordinatorClient::Poll {
 
 void CoordinatorClient::Call::set_up(const core::HttpCall& from) {
   for (const auto& [name, value] : from.headers) headers = curl_slist_append(headers, (name + ": " + value).c_str());
-  headers = curl_slist_append(headers, "Expect:");           // a body of a few KiB is not worth a round trip of its own
+  headers = curl_slist_append(headers, "Expect:");  // a body of a few KiB is not worth a round trip of its own
   curl_easy_setopt(easy, CURLOPT_URL, from.url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(from.timeout_ms));
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, std::min<long>(connect_within_ms, static_cast<long>(from.timeout_ms)));
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                   std::min<long>(connect_within_ms, static_cast<long>(from.timeout_ms)));
   curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(easy, CURLOPT_USERAGENT, "libstreamr/" STREAMR_VERSION_STRING);
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, problem);
@@ -94,12 +96,14 @@ void CoordinatorClient::Call::set_up(const core::HttpCall& from) {
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
   if (is_loopback_url(from.url)) curl_easy_setopt(easy, CURLOPT_PROXY, "");
 #if LIBCURL_VERSION_NUM >= 0x075700
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);            // a name that does not resolve must not hold up stop
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // a name that does not resolve must not hold up stop
 #endif
   if (from.method == "POST") {
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_body.size()));
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, reinterpret_cast<const char*>(request_body.data() ? request_body.data() : reinterpret_cast<const std::uint8_t*>("")));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+                     reinterpret_cast<const char*>(request_body.data() ? request_body.data()
+                                                                       : reinterpret_cast<const std::uint8_t*>("")));
   } else if (from.method != "GET") {
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, from.method.c_str());
   }
@@ -107,26 +111,31 @@ void CoordinatorClient::Call::set_up(const core::HttpCall& from) {
 }
 
 CoordinatorClient::CoordinatorClient(uv_loop_t* loop, Handler& handler) : loop_(loop), handler_(handler) {
-  curl_global_init(CURL_GLOBAL_DEFAULT);                     // counted; taken back by the destructor
+  curl_global_init(CURL_GLOBAL_DEFAULT);  // counted; taken back by the destructor
   multi_ = curl_multi_init();
   uv_timer_init(loop_, &timer_);
   timer_.data = this;
   timer_open_ = true;
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, +[](CURL* easy, curl_socket_t socket, int what, void* user, void* poll) {
-    static_cast<CoordinatorClient*>(user)->on_socket(easy, socket, what, static_cast<Poll*>(poll));
-    return 0;
-  });
+  curl_multi_setopt(
+      multi_, CURLMOPT_SOCKETFUNCTION, +[](CURL* easy, curl_socket_t socket, int what, void* user, void* poll) {
+        static_cast<CoordinatorClient*>(user)->on_socket(easy, socket, what, static_cast<Poll*>(poll));
+        return 0;
+      });
   curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, +[](CURLM*, long timeout_ms, void* user) {
-    auto& client = *static_cast<CoordinatorClient*>(user);
-    if (client.closing_) return 0;
-    if (timeout_ms < 0) return uv_timer_stop(&client.timer_);
-    uv_update_time(client.loop_);
-    return uv_timer_start(
-        &client.timer_, [](uv_timer_t* timer) { static_cast<CoordinatorClient*>(timer->data)->on_activity(CURL_SOCKET_TIMEOUT, 0); },
-        static_cast<std::uint64_t>(timeout_ms), 0);
-  });
+  curl_multi_setopt(
+      multi_, CURLMOPT_TIMERFUNCTION, +[](CURLM*, long timeout_ms, void* user) {
+        auto& client = *static_cast<CoordinatorClient*>(user);
+        if (client.closing_) return 0;
+        if (timeout_ms < 0) return uv_timer_stop(&client.timer_);
+        uv_update_time(client.loop_);
+        return uv_timer_start(
+            &client.timer_,
+            [](uv_timer_t* timer) {
+              static_cast<CoordinatorClient*>(timer->data)->on_activity(CURL_SOCKET_TIMEOUT, 0);
+            },
+            static_cast<std::uint64_t>(timeout_ms), 0);
+      });
 }
 
 CoordinatorClient::~CoordinatorClient() {
@@ -143,7 +152,8 @@ void CoordinatorClient::call(core::HttpCall from) {
   call.easy = curl_easy_init();
   call.max_reply_bytes = from.max_reply_bytes;
   call.request_body = from.body;
-  if (closing_ || !call.easy) return handler_.on_http_answer(call.id, 0, std::nullopt, {}, "the HTTP client could not be set up");
+  if (closing_ || !call.easy)
+    return handler_.on_http_answer(call.id, 0, std::nullopt, {}, "the HTTP client could not be set up");
   call.set_up(from);
   calls_.emplace(call.easy, std::move(owned));
   curl_multi_add_handle(multi_, call.easy);
@@ -173,7 +183,9 @@ void CoordinatorClient::on_socket(void*, int socket, int what, Poll* poll) {
   const int events = ((what & CURL_POLL_IN) ? UV_READABLE : 0) | ((what & CURL_POLL_OUT) ? UV_WRITABLE : 0);
   uv_poll_start(&poll->handle, events, [](uv_poll_t* handle, int status, int ready) {
     const auto& ready_poll = *static_cast<Poll*>(handle->data);
-    const int flags = status < 0 ? CURL_CSELECT_ERR : ((ready & UV_READABLE) ? CURL_CSELECT_IN : 0) | ((ready & UV_WRITABLE) ? CURL_CSELECT_OUT : 0);
+    const int flags =
+        status < 0 ? CURL_CSELECT_ERR
+                   : ((ready & UV_READABLE) ? CURL_CSELECT_IN : 0) | ((ready & UV_WRITABLE) ? CURL_CSELECT_OUT : 0);
     ready_poll.client->on_activity(ready_poll.socket, flags);
   });
 }
@@ -214,9 +226,10 @@ void CoordinatorClient::close_all() {
   closing_ = true;
   for (auto& [easy, call] : calls_) curl_multi_remove_handle(multi_, easy);
   calls_.clear();
-  curl_multi_cleanup(multi_);                                // closes kept connections, which gives their polls back
+  curl_multi_cleanup(multi_);  // closes kept connections, which gives their polls back
   multi_ = nullptr;
-  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), [](uv_handle_t* handle) { static_cast<CoordinatorClient*>(handle->data)->timer_open_ = false; });
+  uv_close(reinterpret_cast<uv_handle_t*>(&timer_),
+           [](uv_handle_t* handle) { static_cast<CoordinatorClient*>(handle->data)->timer_open_ = false; });
 }
 
 }  // namespace streamr::io

@@ -1,6 +1,6 @@
 // Decides how the coordinator is asked over HTTP(S): libcurl's multi interface on the node's own loop.
-// Never follows a redirect, never takes more than the call allows, never retries (the core decides). Loop's thread only.
-// Called by runtime.
+// Never follows a redirect, never takes more than the call allows, never retries (the core decides). Loop's thread
+// only. Called by runtime.
 #pragma once
 
 #include <uv.h>
@@ -36,7 +36,7 @@ class CoordinatorClient {
 
   uv_loop_t* loop_;
   Handler& handler_;
-  void* multi_ = nullptr;                          // CURLM*
+  void* multi_ = nullptr;  // CURLM*
   uv_timer_t timer_{};
   bool timer_open_ = false;
   bool closing_ = false;

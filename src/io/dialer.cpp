@@ -16,7 +16,7 @@
 namespace streamr::io {
 namespace {
 
-constexpr std::size_t frame_bytes = 32 * 1024;     // longer messages go out in fragments: the library holds a copy of one
+constexpr std::size_t frame_bytes = 32 * 1024;  // longer messages go out in fragments: the library holds a copy of one
 
 int on_library_event(lws* socket, lws_callback_reasons reason, void*, void* in, std::size_t size) {
   // A wrong chain of trust must never look like a relay: the system's own authorities are asked, nobody else.
@@ -41,7 +41,7 @@ struct Dialer::Link {
   lws* socket = nullptr;
   bool established = false;
   bool closing = false;
-  std::uint64_t since_ms = 0;                      // of dialling, then of closing
+  std::uint64_t since_ms = 0;  // of dialling, then of closing
   // outgoing: each message has LWS_PRE octets of room in front, where the library writes its header
   std::deque<ByteVector> queue;
   std::size_t sent_of_front = 0;
@@ -58,7 +58,8 @@ struct Dialer::Lookup {
   LinkId link = 0;
 };
 
-Dialer::Dialer(uv_loop_t* loop, Handler& handler, DialerOptions options) : loop_(loop), handler_(handler), options_(options) {
+Dialer::Dialer(uv_loop_t* loop, Handler& handler, DialerOptions options)
+    : loop_(loop), handler_(handler), options_(options) {
   uv_timer_init(loop_, &timer_);
   timer_.data = this;
   timer_open_ = true;
@@ -113,11 +114,13 @@ void Dialer::dial(LinkId id, const std::string& text) {
   if (closing_) return end(id, "this node stops");
   link.url = *url;
   if (!uv_is_active(reinterpret_cast<uv_handle_t*>(&timer_)))
-    uv_timer_start(&timer_, [](uv_timer_t* timer) { static_cast<Dialer*>(timer->data)->on_tick(); }, 250, 250);
+    uv_timer_start(
+        &timer_, [](uv_timer_t* timer) { static_cast<Dialer*>(timer->data)->on_tick(); }, 250, 250);
 
   sockaddr_storage numeric{};
   const char* host = link.url.host.c_str();
-  if (uv_ip4_addr(host, 1, reinterpret_cast<sockaddr_in*>(&numeric)) == 0 || uv_ip6_addr(host, 1, reinterpret_cast<sockaddr_in6*>(&numeric)) == 0)
+  if (uv_ip4_addr(host, 1, reinterpret_cast<sockaddr_in*>(&numeric)) == 0 ||
+      uv_ip6_addr(host, 1, reinterpret_cast<sockaddr_in6*>(&numeric)) == 0)
     return connect(id, link.url.host);
   auto lookup = std::make_unique<Lookup>();
   lookup->dialer = this;
@@ -132,10 +135,12 @@ void Dialer::dial(LinkId id, const std::string& text) {
     const std::string address = status == 0 && result ? numeric_host(result->ai_addr) : std::string();
     uv_freeaddrinfo(result);
     if (!dialer.owns(done->link)) return;
-    if (address.empty()) return dialer.end(done->link, std::string("the relay's name has no address: ") + uv_strerror(status));
+    if (address.empty())
+      return dialer.end(done->link, std::string("the relay's name has no address: ") + uv_strerror(status));
     dialer.connect(done->link, address);
   };
-  if (uv_getaddrinfo(loop_, &lookup->request, found, host, nullptr, &hints) != 0) return end(id, "the relay's name cannot be looked up");
+  if (uv_getaddrinfo(loop_, &lookup->request, found, host, nullptr, &hints) != 0)
+    return end(id, "the relay's name cannot be looked up");
   ++lookups_;
   lookup.release();
 }
@@ -220,7 +225,8 @@ int Dialer::on_event(lws* socket, int reason, void* in, std::size_t size) {
       return -1;
     }
     case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
-      if (link) end(link->id, in && size ? std::string(static_cast<const char*>(in), size) : "the relay cannot be reached");
+      if (link)
+        end(link->id, in && size ? std::string(static_cast<const char*>(in), size) : "the relay cannot be reached");
       return 0;
     case LWS_CALLBACK_CLIENT_ESTABLISHED: {
       if (!link) return -1;
@@ -229,7 +235,8 @@ int Dialer::on_event(lws* socket, int reason, void* in, std::size_t size) {
       const int fd = lws_get_socket_fd(socket), on = 1;
       setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 #ifdef TCP_NOTSENT_LOWAT
-      setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &options_.kernel_unsent_bytes, sizeof options_.kernel_unsent_bytes);
+      setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &options_.kernel_unsent_bytes,
+                 sizeof options_.kernel_unsent_bytes);
 #endif
       handler_.on_dialed(link->id);
       if (!link->queue.empty() || link->closing) lws_callback_on_writable(socket);
@@ -237,14 +244,12 @@ int Dialer::on_event(lws* socket, int reason, void* in, std::size_t size) {
     }
     case LWS_CALLBACK_CLIENT_RECEIVE:
       return link ? on_receive(socket, *link, static_cast<const std::uint8_t*>(in), size) : -1;
-    case LWS_CALLBACK_CLIENT_WRITEABLE:
-      return link ? on_writable(socket, *link) : -1;
+    case LWS_CALLBACK_CLIENT_WRITEABLE: return link ? on_writable(socket, *link) : -1;
     case LWS_CALLBACK_CLIENT_CLOSED:
     case LWS_CALLBACK_WSI_DESTROY:
       if (link) end(link->id, "the relay closed the connection");
       return 0;
-    default:
-      return 0;
+    default: return 0;
   }
 }
 
@@ -282,7 +287,9 @@ int Dialer::on_writable(lws* socket, Link& link) {
     const bool first = link.sent_of_front == 0, last = link.sent_of_front + size == total;
     const int form = (first ? LWS_WRITE_BINARY : LWS_WRITE_CONTINUATION) | (last ? 0 : LWS_WRITE_NO_FIN);
     // Octets before this place were sent already, so the library may write its header over them.
-    if (lws_write(socket, message.data() + LWS_PRE + link.sent_of_front, size, static_cast<lws_write_protocol>(form)) < 0) return -1;
+    if (lws_write(socket, message.data() + LWS_PRE + link.sent_of_front, size, static_cast<lws_write_protocol>(form)) <
+        0)
+      return -1;
     link.sent_of_front += size;
     link.queued_bytes -= size;
     if (lws_partial_buffered(socket)) link.in_library_bytes = size;
@@ -324,7 +331,8 @@ void Dialer::on_tick() {
 void Dialer::close_all() {
   if (closing_) return;
   closing_ = true;
-  uv_close(reinterpret_cast<uv_handle_t*>(&timer_), [](uv_handle_t* handle) { static_cast<Dialer*>(handle->data)->timer_open_ = false; });
+  uv_close(reinterpret_cast<uv_handle_t*>(&timer_),
+           [](uv_handle_t* handle) { static_cast<Dialer*>(handle->data)->timer_open_ = false; });
   while (!links_.empty()) end(links_.begin()->first, "this node stops");
   if (context_) lws_context_destroy(context_);
 }

@@ -1,6 +1,6 @@
-// Decides how a node dials other relays: WebSocket over TCP or TLS with libwebsockets on the loop that the node has already.
-// Never redials (the core says when) and never blocks: names are resolved beside the loop. Runs on the loop's thread only.
-// Called by runtime.
+// Decides how a node dials other relays: WebSocket over TCP or TLS with libwebsockets on the loop that the node has
+// already. Never redials (the core says when) and never blocks: names are resolved beside the loop. Runs on the loop's
+// thread only. Called by runtime.
 #pragma once
 
 #include <uv.h>
@@ -63,7 +63,7 @@ class Dialer {
   uv_loop_t* loop_;
   Handler& handler_;
   DialerOptions options_;
-  lws_context* context_ = nullptr;                 // opened by the first dial; the library sets it to null when it is gone
+  lws_context* context_ = nullptr;  // opened by the first dial; the library sets it to null when it is gone
   lws_vhost* plain_ = nullptr;
   lws_vhost* secure_ = nullptr;
   bool closing_ = false;

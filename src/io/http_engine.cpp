@@ -18,7 +18,10 @@ void HttpEngine::begin() {
   settings_.on_body = &on_body;
   settings_.on_message_complete = &on_complete;
 #if defined(STREAMR_HTTP_LLHTTP)
-  settings_.on_header_value_complete = [](llhttp_t* parser) { self(parser).in_value_ = true; return 0; };
+  settings_.on_header_value_complete = [](llhttp_t* parser) {
+    self(parser).in_value_ = true;
+    return 0;
+  };
   llhttp_init(&parser_, HTTP_REQUEST, &settings_);
 #else
   http_parser_init(&parser_, HTTP_REQUEST);
@@ -28,7 +31,7 @@ void HttpEngine::begin() {
 
 int HttpEngine::on_field(Parser* parser, const char* at, std::size_t size) {
   HttpEngine& me = self(parser);
-  if (me.head_done) return 0;                                // trailers are read over
+  if (me.head_done) return 0;  // trailers are read over
   if (me.in_value_ || me.fields.empty()) me.fields.emplace_back();
   me.in_value_ = false;
   me.fields.back().first.append(at, size);

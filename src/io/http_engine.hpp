@@ -1,6 +1,6 @@
-// Decides how the kept HTTP parser is driven: llhttp (STREAMR_HTTP_LLHTTP) or http_parser (STREAMR_HTTP_PARSER), request
-// mode, strict as far as the library was built so.
-// Never judges what it collected; that is http_parser.cpp, its only caller.
+// Decides how the kept HTTP parser is driven: llhttp (STREAMR_HTTP_LLHTTP) or http_parser (STREAMR_HTTP_PARSER),
+// request mode, strict as far as the library was built so. Never judges what it collected; that is http_parser.cpp, its
+// only caller.
 #pragma once
 
 #include <string>
@@ -39,7 +39,9 @@ struct HttpEngine {
   using Parser = ::http_parser;
   using Settings = http_parser_settings;
 #endif
-  static HttpEngine& self(Parser* parser) { return *static_cast<HttpEngine*>(parser->data); }
+  static HttpEngine& self(Parser* parser) {
+    return *static_cast<HttpEngine*>(parser->data);
+  }
   static int on_field(Parser* parser, const char* at, std::size_t size);
   static int on_value(Parser* parser, const char* at, std::size_t size);
   static int on_head(Parser* parser);

@@ -13,7 +13,8 @@ bool is_token_char(unsigned char c) {
 }
 
 bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return is_token_char(static_cast<unsigned char>(c)); });
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return is_token_char(static_cast<unsigned char>(c)); });
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -57,7 +58,8 @@ void HttpParser::reset() {
   refusal_ = {};
   raw_head_.clear();
   line_start_ = fields_start_ = 0;
-  in_body_ = false;
+  empty_line_ = in_body_ = chunked_ = false;
+  framing_ = {};
   body_.clear();
   body_wire_bytes_ = 0;
 }
@@ -77,7 +79,8 @@ HttpParser::Step HttpParser::feed_head(ByteView& bytes) {
   for (const std::uint8_t octet : bytes) {
     ++taken;
     if (!take_head_octet(octet)) return Step::refused;
-    if (raw_head_.size() >= 4 && fields_start_ != 0 && line_start_ == raw_head_.size() && raw_head_.ends_with("\r\n\r\n")) {
+    if (raw_head_.size() >= 4 && fields_start_ != 0 && line_start_ == raw_head_.size() &&
+        raw_head_.ends_with("\r\n\r\n")) {
       bytes = bytes.subspan(taken);
       return parse_head();
     }
@@ -112,7 +115,8 @@ bool HttpParser::take_head_octet(std::uint8_t octet) {
   }
   if (octet == '\n') {
     line_start_ = raw_head_.size();
-    if (raw_head_ == "\r\n") {                       // one empty line before a request is forgiven (RFC 9112 §2.2)
+    if (raw_head_ == "\r\n" && !empty_line_) {  // one empty line before a request is forgiven (RFC 9112 §2.2)
+      empty_line_ = true;
       raw_head_.clear();
       line_start_ = 0;
     } else if (fields_start_ == 0) {
@@ -142,6 +146,7 @@ HttpParser::Step HttpParser::parse_head() {
   head_.keep_alive = engine_->keep_alive;
   if (engine_->complete) return Step::complete;
   in_body_ = true;
+  chunked_ = !head_.header("transfer-encoding").empty();
   return Step::head;
 }
 
@@ -155,7 +160,8 @@ bool HttpParser::check_request_line() {
   const auto method = line.substr(0, first), version = line.substr(last + 1);
   auto target = line.substr(first + 1, last - first - 1);
   const auto printable = [](char c) { return c > 0x20 && c < 0x7F; };
-  if (!is_token(method) || !is_version(version) || target.empty() || !std::all_of(target.begin(), target.end(), printable)) {
+  if (!is_token(method) || !is_version(version) || target.empty() ||
+      !std::all_of(target.begin(), target.end(), printable)) {
     refuse(400, "the request line is METHOD TARGET HTTP/1.1, each in its own characters");
     return false;
   }
@@ -215,7 +221,8 @@ bool HttpParser::check_fields() {
   return true;
 }
 
-// Whoever reads the end of a body differently from a front before us can be made to smuggle requests: one length, one form.
+// Whoever reads the end of a body differently from a front before us can be made to smuggle requests: one length, one
+// form.
 bool HttpParser::check_lengths() {
   std::size_t lengths = 0, encodings = 0;
   for (const auto& [name, value] : head_.headers) {
@@ -244,7 +251,8 @@ bool HttpParser::check_lengths() {
       return false;
     }
     const auto significant = digits.substr(std::min(digits.find_first_not_of('0'), digits.size()));
-    if (significant.size() > 6 || (!significant.empty() && std::stoul(std::string(significant)) > http_limits::body_bytes)) {
+    if (significant.size() > 6 ||
+        (!significant.empty() && std::stoul(std::string(significant)) > http_limits::body_bytes)) {
       refuse(413, "the body is longer than 65536 bytes");
       return false;
     }
@@ -254,6 +262,7 @@ bool HttpParser::check_lengths() {
 
 HttpParser::Step HttpParser::feed_body(ByteView& bytes) {
   engine_->body = &body_;
+  if (chunked_ && !framing_.take(bytes)) return refuse(400, "the chunks of the body are not framed as RFC 9112 asks");
   const std::size_t before = bytes.size();
   std::size_t taken = 0;
   const bool ok = engine_->feed(reinterpret_cast<const char*>(bytes.data()), before, &taken);

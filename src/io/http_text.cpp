@@ -7,13 +7,14 @@ namespace {
 
 std::string http_date() {
   static constexpr const char* days[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  static constexpr const char* months[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                           "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   const std::time_t now = std::time(nullptr);
   std::tm utc{};
   gmtime_r(&now, &utc);
   char text[40];
-  std::snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[utc.tm_wday], utc.tm_mday, months[utc.tm_mon],
-                utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
+  std::snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[utc.tm_wday], utc.tm_mday,
+                months[utc.tm_mon], utc.tm_year + 1900, utc.tm_hour, utc.tm_min, utc.tm_sec);
   return text;
 }
 
@@ -54,7 +55,8 @@ std::string_view reason_phrase(int status) {
   }
 }
 
-std::string answer_head(int status, const std::vector<std::pair<std::string, std::string>>& headers, const AnswerForm& form) {
+std::string answer_head(int status, const std::vector<std::pair<std::string, std::string>>& headers,
+                        const AnswerForm& form) {
   std::string out = "HTTP/1.1 ";
   out += std::to_string(status);
   out += ' ';
@@ -85,7 +87,8 @@ std::string refusal_answer(const HttpRefusal& refusal, bool head_only) {
                                                               {"Access-Control-Allow-Origin", "*"}};
   if (refusal.status == 405) headers.emplace_back("Allow", "GET, HEAD, POST, OPTIONS");
   if (refusal.status == 503) headers.emplace_back("Retry-After", "2");
-  if (refusal.status == 400 && refusal.text.starts_with("Sec-WebSocket-Version")) headers.emplace_back("Sec-WebSocket-Version", "13");
+  if (refusal.status == 400 && refusal.text.starts_with("Sec-WebSocket-Version"))
+    headers.emplace_back("Sec-WebSocket-Version", "13");
   if (refusal.status == 426) headers.emplace_back("Upgrade", "websocket");
   const std::string body = refusal.text + "\n";
   AnswerForm form;

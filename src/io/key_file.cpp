@@ -19,7 +19,8 @@ struct Wiped {
 
 Result<crypto::KeyPair> load_key(const std::string& path) {
   auto content = read_small_file(path, {.max_bytes = 256, .owner_only = true});
-  if (!content && content.error().status == STREAMR_E_LIMIT) return fail(STREAMR_E_MALFORMED, path + " is not a key file of this library");
+  if (!content && content.error().status == STREAMR_E_LIMIT)
+    return fail(STREAMR_E_MALFORMED, path + " is not a key file of this library");
   if (!content) return content.error();
   const Wiped wiped{*content};
   std::string_view text = *content;
@@ -28,7 +29,9 @@ Result<crypto::KeyPair> load_key(const std::string& path) {
   if (titled) text.remove_prefix(title.size());
   if (text.ends_with('\n')) text.remove_suffix(1);
   if (!titled || !from_hex(text, seed))
-    return fail(STREAMR_E_MALFORMED, path + " is not a key file of this library: a line streamr-key-v1 and a line of 64 hex digits are expected");
+    return fail(
+        STREAMR_E_MALFORMED,
+        path + " is not a key file of this library: a line streamr-key-v1 and a line of 64 hex digits are expected");
   auto key = crypto::KeyPair::from_seed(seed);
   OPENSSL_cleanse(seed.data(), seed.size());
   return key;
@@ -38,7 +41,7 @@ Status save_key(const crypto::KeyPair& key, const std::string& path) {
   auto seed = key.seed();
   std::string digits = to_hex(seed);
   std::string content;
-  content.reserve(title.size() + digits.size() + 1);         // one allocation, so that one wipe is enough
+  content.reserve(title.size() + digits.size() + 1);  // one allocation, so that one wipe is enough
   content.append(title).append(digits).push_back('\n');
   OPENSSL_cleanse(seed.data(), seed.size());
   const Wiped wiped_digits{digits}, wiped_content{content};

@@ -70,12 +70,13 @@ int OutQueue::start_write() {
   }
   write->queue = this;
   write->request.data = write.get();
-  const int error = uv_write(&write->request, stream_, buffers.data(), static_cast<unsigned>(count), [](uv_write_t* request, int status) {
-    std::unique_ptr<Write> done(static_cast<Write*>(request->data));
-    OutQueue& queue = *done->queue;
-    queue.in_flight_ = false;
-    queue.owner_.on_write_done(status);
-  });
+  const int error = uv_write(&write->request, stream_, buffers.data(), static_cast<unsigned>(count),
+                             [](uv_write_t* request, int status) {
+                               std::unique_ptr<Write> done(static_cast<Write*>(request->data));
+                               OutQueue& queue = *done->queue;
+                               queue.in_flight_ = false;
+                               queue.owner_.on_write_done(status);
+                             });
   if (error != 0) return error;
   write.release();
   in_flight_ = true;

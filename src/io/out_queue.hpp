@@ -1,7 +1,5 @@
-// Decides how shared octets leave through a libuv stream: many pieces in one system call, none copied, each kept alive until
-// the kernel has it.
-// Never closes the stream and never drops a piece.
-// Called by io/connection.
+// Decides how shared octets leave through a libuv stream: many pieces in one system call, none copied, each kept alive
+// until the kernel has it. Never closes the stream and never drops a piece. Called by io/connection.
 #pragma once
 
 #include <uv.h>
@@ -40,7 +38,7 @@ class OutQueue {
   uv_stream_t* stream_;
   Owner& owner_;
   std::deque<SharedBytes> pieces_;
-  std::size_t first_offset_ = 0;             // octets of pieces_.front() that are gone
+  std::size_t first_offset_ = 0;  // octets of pieces_.front() that are gone
   std::uint64_t queued_bytes_ = 0;
   bool in_flight_ = false;
 };

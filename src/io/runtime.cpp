@@ -16,11 +16,13 @@ namespace streamr::io {
 namespace {
 
 constexpr std::size_t commands_waiting = 1024;
-constexpr int rounds_a_turn = 64;                  // then the sockets have their turn again
-constexpr std::uint64_t force_before_us = 100'000; // what closing by force is given out of the deadline
+constexpr int rounds_a_turn = 64;                   // then the sockets have their turn again
+constexpr std::uint64_t force_before_us = 100'000;  // what closing by force is given out of the deadline
 
 template <class... Fs>
-struct Overloaded : Fs... { using Fs::operator()...; };
+struct Overloaded : Fs... {
+  using Fs::operator()...;
+};
 template <class... Fs>
 Overloaded(Fs...) -> Overloaded<Fs...>;
 
@@ -75,7 +77,8 @@ Status Runtime::start() {
 }
 
 Status Runtime::open() {
-  if (const int error = uv_loop_init(&loop_); error != 0) return fail(STREAMR_E_IO, std::string("no event loop: ") + uv_strerror(error));
+  if (const int error = uv_loop_init(&loop_); error != 0)
+    return fail(STREAMR_E_IO, std::string("no event loop: ") + uv_strerror(error));
   loop_open_ = true;
   uv_async_init(&loop_, &wake_, [](uv_async_t*) {});
   uv_prepare_init(&loop_, &before_sleep_);
@@ -93,7 +96,8 @@ Status Runtime::open() {
   if (!facts) return facts.error();
   options_.node.state = std::move(*facts);
   std::array<std::uint8_t, 8> seed{};
-  if (!fill_random(seed) || !fill_random(options_.node.boot_id)) return fail(STREAMR_E_IO, "the system has no randomness to give");
+  if (!fill_random(seed) || !fill_random(options_.node.boot_id))
+    return fail(STREAMR_E_IO, "the system has no randomness to give");
   options_.node.seed = load_u64(seed.data());
   if (options_.listen) {
     if (auto bound = server_->listen(*options_.listen); !bound) return bound;
@@ -116,7 +120,7 @@ void Runtime::run_thread() {
     uv_run(&loop_, UV_RUN_ONCE);
     if (phase_ == Phase::closing && all_closed()) phase_ = Phase::closed;
   }
-  commands_.run_all();                             // gives up each of them: their callers are told
+  commands_.run_all();  // gives up each of them: their callers are told
   over_ = true;
   closed_.set_value();
 }
@@ -147,17 +151,22 @@ void Runtime::act(core::Action& action) {
   std::visit(Overloaded{
                  [&](core::DialLink& dial) { dialer_->dial(dial.link, dial.url); },
                  [&](core::SendMessage& send) {
-                   to_link(send.link, [&] { server_->send(send.link, send.pieces); }, [&] { dialer_->send(send.link, send.pieces); });
+                   to_link(
+                       send.link, [&] { server_->send(send.link, send.pieces); },
+                       [&] { dialer_->send(send.link, send.pieces); });
                  },
                  [&](core::CloseLink& close) {
-                   to_link(close.link, [&] { server_->close_link(close.link); }, [&] { dialer_->close_link(close.link); });
+                   to_link(
+                       close.link, [&] { server_->close_link(close.link); }, [&] { dialer_->close_link(close.link); });
                  },
                  [&](core::HttpCall& call) { coordinator_->call(std::move(call)); },
                  [&](core::ReplyHttp& reply) { server_->reply(reply.id, std::move(reply.response)); },
                  [&](core::HttpPieces& more) { server_->pieces(more.id, more.pieces, more.end); },
                  [&](core::SaveState& fact) { state_->save(fact.name, fact.value); },
-                 [&](core::LogLine&) {},                      // a library has no log of its own; what matters is an event
-                 [&](core::NodeEvent& event) { if (options_.on_event) options_.on_event(std::move(event)); },
+                 [&](core::LogLine&) {},  // a library has no log of its own; what matters is an event
+                 [&](core::NodeEvent& event) {
+                   if (options_.on_event) options_.on_event(std::move(event));
+                 },
              },
              action);
 }
@@ -172,7 +181,8 @@ void Runtime::arm_timer() {
   std::uint64_t wait_ms = deadline <= now ? 0 : std::min<std::uint64_t>((deadline - now + 999) / 1000, 60'000);
   if (phase_ == Phase::draining) wait_ms = std::min<std::uint64_t>(wait_ms, 10);
   uv_update_time(&loop_);
-  uv_timer_start(&timer_, [](uv_timer_t*) {}, wait_ms, 0);    // waking is enough: the turn that follows pumps
+  uv_timer_start(
+      &timer_, [](uv_timer_t*) {}, wait_ms, 0);  // waking is enough: the turn that follows pumps
 }
 
 // ---- end
@@ -185,7 +195,9 @@ void Runtime::begin_draining() {
 }
 
 void Runtime::advance_phase() {
-  if (phase_ == Phase::draining && node_->stopped() && server_->busy() == 0 && dialer_->link_count() == 0 && state_->idle()) begin_closing();
+  if (phase_ == Phase::draining && node_->stopped() && server_->busy() == 0 && dialer_->link_count() == 0 &&
+      state_->idle())
+    begin_closing();
 }
 
 void Runtime::begin_closing() {
@@ -200,8 +212,8 @@ void Runtime::begin_closing() {
 }
 
 bool Runtime::all_closed() {
-  return own_handles_ == 0 && (!server_ || server_->idle()) && (!dialer_ || dialer_->idle()) && (!coordinator_ || coordinator_->idle()) &&
-         (!state_ || state_->idle());
+  return own_handles_ == 0 && (!server_ || server_->idle()) && (!dialer_ || dialer_->idle()) &&
+         (!coordinator_ || coordinator_->idle()) && (!state_ || state_->idle());
 }
 
 bool Runtime::stop(std::uint32_t deadline_ms) {
@@ -299,7 +311,8 @@ Status Runtime::call(Work work) {
     work(node, now);
     told->set_value(true);
   };
-  if (!enqueue(std::move(run), commands_waiting)) return fail(STREAMR_E_AGAIN, "the command queue is full; try again later");
+  if (!enqueue(std::move(run), commands_waiting))
+    return fail(STREAMR_E_AGAIN, "the command queue is full; try again later");
   const auto stopped = [] { return fail(STREAMR_E_STATE, "the node was stopped"); };
   // Where the loop ended before the command came, nobody will answer.
   while (done.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready)
@@ -307,7 +320,7 @@ Status Runtime::call(Work work) {
   try {
     done.get();
   } catch (const std::future_error&) {
-    return stopped();                              // the loop gave the command up
+    return stopped();  // the loop gave the command up
   }
   return {};
 }
@@ -345,22 +358,41 @@ Status Runtime::host_run() {
   const SigpipeBlocked quiet;
   loop_thread_ = std::this_thread::get_id();
   uv_run(&loop_, UV_RUN_NOWAIT);
-  uv_run(&loop_, UV_RUN_NOWAIT);                   // pumps what came in, and registers new sockets with the descriptor
+  uv_run(&loop_, UV_RUN_NOWAIT);  // pumps what came in, and registers new sockets with the descriptor
   return {};
 }
 
 // ---- what sockets tell
 
-LinkId Runtime::on_accepted(const std::string& peer_address) { return node_->on_accepted(peer_address, read_clocks()); }
-void Runtime::on_dialed(LinkId link) { node_->on_dialed(link, read_clocks()); }
-void Runtime::on_message(LinkId link, const SharedBytes& message) { node_->on_message(link, message, read_clocks()); }
-void Runtime::on_text_message(LinkId link) { node_->on_text_message(link, read_clocks()); }
-void Runtime::on_oversized_message(LinkId link) { node_->on_oversized_message(link, read_clocks()); }
-void Runtime::on_closed(LinkId link, const std::string& why) { node_->on_closed(link, why, read_clocks()); }
-void Runtime::on_sent(LinkId link, std::uint64_t outstanding_bytes) { node_->on_sent(link, outstanding_bytes, read_clocks()); }
-void Runtime::on_http(const core::HttpRequest& request) { node_->on_http(request, read_clocks()); }
-void Runtime::on_http_closed(HttpId id) { node_->on_http_closed(id, read_clocks()); }
-void Runtime::on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry_after_s, ByteView body, const std::string& failure) {
+LinkId Runtime::on_accepted(const std::string& peer_address) {
+  return node_->on_accepted(peer_address, read_clocks());
+}
+void Runtime::on_dialed(LinkId link) {
+  node_->on_dialed(link, read_clocks());
+}
+void Runtime::on_message(LinkId link, const SharedBytes& message) {
+  node_->on_message(link, message, read_clocks());
+}
+void Runtime::on_text_message(LinkId link) {
+  node_->on_text_message(link, read_clocks());
+}
+void Runtime::on_oversized_message(LinkId link) {
+  node_->on_oversized_message(link, read_clocks());
+}
+void Runtime::on_closed(LinkId link, const std::string& why) {
+  node_->on_closed(link, why, read_clocks());
+}
+void Runtime::on_sent(LinkId link, std::uint64_t outstanding_bytes) {
+  node_->on_sent(link, outstanding_bytes, read_clocks());
+}
+void Runtime::on_http(const core::HttpRequest& request) {
+  node_->on_http(request, read_clocks());
+}
+void Runtime::on_http_closed(HttpId id) {
+  node_->on_http_closed(id, read_clocks());
+}
+void Runtime::on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry_after_s, ByteView body,
+                             const std::string& failure) {
   node_->on_http_answer(call, status, retry_after_s, body, failure, read_clocks());
 }
 

@@ -1,7 +1,6 @@
-// Decides how one core::Node meets the world: one loop, one thread (its own or the host's), sockets, clock, disk; API threads
-// hand commands over and wait for the answer.
-// Never decides anything about streams: it feeds the node and does what the node asks.
-// Called by capi.
+// Decides how one core::Node meets the world: one loop, one thread (its own or the host's), sockets, clock, disk; API
+// threads hand commands over and wait for the answer. Never decides anything about streams: it feeds the node and does
+// what the node asks. Called by capi.
 #pragma once
 
 #include <uv.h>
@@ -24,13 +23,13 @@
 namespace streamr::io {
 
 struct RuntimeOptions {
-  core::NodeConfig node;                           // seed, boot_id and state are filled by start
+  core::NodeConfig node;  // seed, boot_id and state are filled by start
   crypto::KeyPair identity;
   std::optional<HostPort> listen;
   std::string state_dir;
   bool host_loop = false;
   ServerOptions server;
-  std::function<void(core::NodeEvent)> on_event;   // on the loop's thread; must not block
+  std::function<void(core::NodeEvent)> on_event;  // on the loop's thread; must not block
 };
 
 class Runtime final : Handler {
@@ -44,12 +43,13 @@ class Runtime final : Handler {
   // Good-bye to peers, then all is closed; false: the deadline passed and it was closed by force. Once only.
   bool stop(std::uint32_t deadline_ms);
   bool running() const { return running_; }
-  std::optional<HostPort> listening() const { return listening_; }   // steady from start on
+  std::optional<HostPort> listening() const { return listening_; }  // steady from start on
 
   // Runs `work` on the loop's thread and waits. STATE where the node does not run, AGAIN where too much waits already.
   using Work = std::function<void(core::Node&, Now)>;
   Status call(Work work);
-  // The same without waiting and without a limit, for what must not be lost; nothing happens where the node does not run.
+  // The same without waiting and without a limit, for what must not be lost; nothing happens where the node does not
+  // run.
   void post(Work work);
 
   // Host loop. `also` is one more descriptor that makes the host's one readable.
@@ -70,7 +70,8 @@ class Runtime final : Handler {
   void on_sent(LinkId link, std::uint64_t outstanding_bytes) override;
   void on_http(const core::HttpRequest& request) override;
   void on_http_closed(HttpId id) override;
-  void on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry_after_s, ByteView body, const std::string& failure) override;
+  void on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry_after_s, ByteView body,
+                      const std::string& failure) override;
 
   Status open();
   void open_host_fd();
@@ -105,11 +106,11 @@ class Runtime final : Handler {
   std::thread thread_;
   std::atomic<std::thread::id> loop_thread_{};
   std::atomic<bool> running_{false};
-  Phase phase_ = Phase::running;                   // loop's thread only
-  int own_handles_ = 0;                            // timer and prepare that are not closed yet
+  Phase phase_ = Phase::running;  // loop's thread only
+  int own_handles_ = 0;           // timer and prepare that are not closed yet
   std::promise<void> closed_;
   std::future<void> closed_told_;
-  std::atomic<bool> over_{false};                  // no command runs any more
+  std::atomic<bool> over_{false};  // no command runs any more
   int host_fd_ = -1;
 };
 

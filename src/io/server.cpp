@@ -14,7 +14,8 @@ constexpr int backlog = 1024;
 
 Error io_failure(const HostPort& address, int error) {
   const auto where = format_host_port(address.host, address.port);
-  if (error == UV_EADDRINUSE) return fail(STREAMR_E_INUSE, "another program listens on " + where + " already; choose another port");
+  if (error == UV_EADDRINUSE)
+    return fail(STREAMR_E_INUSE, "another program listens on " + where + " already; choose another port");
   return fail(STREAMR_E_IO, "cannot listen on " + where + ": " + uv_strerror(error));
 }
 
@@ -31,9 +32,10 @@ Server::~Server() = default;
 
 Status Server::listen(const HostPort& address) {
   if (auto bound = bind(address); !bound) return bound;
-  const int error = uv_listen(reinterpret_cast<uv_stream_t*>(&listener_), backlog, [](uv_stream_t* listener, int status) {
-    if (status == 0) static_cast<Server*>(listener->data)->on_incoming();
-  });
+  const int error =
+      uv_listen(reinterpret_cast<uv_stream_t*>(&listener_), backlog, [](uv_stream_t* listener, int status) {
+        if (status == 0) static_cast<Server*>(listener->data)->on_incoming();
+      });
   if (error != 0) {
     stop_listening();
     return io_failure(address, error);
@@ -59,7 +61,8 @@ Status Server::bind(const HostPort& address) {
     if (options_.reuse_port) {
       uv_os_fd_t fd = -1;
       const int on = 1;
-      if (uv_fileno(reinterpret_cast<uv_handle_t*>(&listener_), &fd) == 0) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+      if (uv_fileno(reinterpret_cast<uv_handle_t*>(&listener_), &fd) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     }
     error = uv_tcp_bind(&listener_, found->ai_addr, 0);
   }
@@ -87,7 +90,8 @@ void Server::on_incoming() {
   uv_tcp_init(loop_, connection->socket());
   connection->socket()->data = connection;
   connections_.emplace(connection, std::move(owned));
-  if (uv_accept(reinterpret_cast<uv_stream_t*>(&listener_), reinterpret_cast<uv_stream_t*>(connection->socket())) != 0) {
+  if (uv_accept(reinterpret_cast<uv_stream_t*>(&listener_), reinterpret_cast<uv_stream_t*>(connection->socket())) !=
+      0) {
     connection->close_now("accept failed");
     return;
   }
@@ -100,7 +104,9 @@ void Server::on_incoming() {
   }
   tune(connection->socket());
   if (!uv_is_active(reinterpret_cast<uv_handle_t*>(&timer_)))
-    uv_timer_start(&timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->on_tick(); }, options_.tick_ms, options_.tick_ms);
+    uv_timer_start(
+        &timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->on_tick(); }, options_.tick_ms,
+        options_.tick_ms);
   auto address = numeric_host(reinterpret_cast<sockaddr*>(&name));
   const bool admitted = count_up(address, Kind::http);
   connection->start(std::move(address), admitted);
@@ -161,13 +167,15 @@ std::size_t Server::busy() const {
 
 void Server::stop_listening() {
   if (!listener_open_ || uv_is_closing(reinterpret_cast<uv_handle_t*>(&listener_))) return;
-  uv_close(reinterpret_cast<uv_handle_t*>(&listener_), [](uv_handle_t* handle) { static_cast<Server*>(handle->data)->listener_open_ = false; });
+  uv_close(reinterpret_cast<uv_handle_t*>(&listener_),
+           [](uv_handle_t* handle) { static_cast<Server*>(handle->data)->listener_open_ = false; });
 }
 
 void Server::close_all() {
   stop_listening();
   if (!uv_is_closing(reinterpret_cast<uv_handle_t*>(&timer_)))
-    uv_close(reinterpret_cast<uv_handle_t*>(&timer_), [](uv_handle_t* handle) { static_cast<Server*>(handle->data)->timer_open_ = false; });
+    uv_close(reinterpret_cast<uv_handle_t*>(&timer_),
+             [](uv_handle_t* handle) { static_cast<Server*>(handle->data)->timer_open_ = false; });
   for (auto& [connection, owned] : connections_) connection->close_now("this node stops");
 }
 

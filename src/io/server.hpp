@@ -1,6 +1,6 @@
-// Decides who may connect to the one listening port (limits an address and in all), and drives every connection's clock.
-// Never parses octets; that is connection, which also owns the socket. Runs on the loop's thread only.
-// Called by runtime; answers come back through send, reply and pieces.
+// Decides who may connect to the one listening port (limits an address and in all), and drives every connection's
+// clock. Never parses octets; that is connection, which also owns the socket. Runs on the loop's thread only. Called by
+// runtime; answers come back through send, reply and pieces.
 #pragma once
 
 #include <uv.h>
@@ -26,16 +26,16 @@ struct ServerOptions {
   std::size_t connections = 8192;
   std::uint64_t header_within_ms = 10'000;
   std::uint64_t body_within_ms = 30'000;
-  std::uint64_t idle_ms = 30'000;                            // keep-alive without a request
-  std::uint64_t stuck_ms = 30'000;                           // a reader that takes nothing
+  std::uint64_t idle_ms = 30'000;   // keep-alive without a request
+  std::uint64_t stuck_ms = 30'000;  // a reader that takes nothing
   std::uint64_t ping_every_ms = limits::ping_every_us / 1000;
   std::uint64_t silence_ms = limits::silence_us / 1000;
-  std::uint64_t linger_ms = 1'000;                           // read and discard before the socket closes
-  std::uint64_t websocket_queue_bytes = 4 * 1024 * 1024;     // above it the link is closed; the core keeps far below
+  std::uint64_t linger_ms = 1'000;                        // read and discard before the socket closes
+  std::uint64_t websocket_queue_bytes = 4 * 1024 * 1024;  // above it the link is closed; the core keeps far below
   std::uint64_t tick_ms = 250;
-  int kernel_send_bytes = 512 * 1024;                        // SO_SNDBUF
-  int kernel_unsent_bytes = 128 * 1024;                      // TCP_NOTSENT_LOWAT: what waits stays here, where it can be dropped
-  bool reuse_port = false;                                   // several loops on one port
+  int kernel_send_bytes = 512 * 1024;    // SO_SNDBUF
+  int kernel_unsent_bytes = 128 * 1024;  // TCP_NOTSENT_LOWAT: what waits stays here, where it can be dropped
+  bool reuse_port = false;               // several loops on one port
 };
 
 class Server {
@@ -68,7 +68,9 @@ class Server {
  private:
   friend class Connection;
   enum class Kind { http, websocket };
-  struct AddressCount { std::size_t http = 0, websocket = 0; };
+  struct AddressCount {
+    std::size_t http = 0, websocket = 0;
+  };
 
   void on_incoming();
   void on_tick();
@@ -90,7 +92,7 @@ class Server {
   uv_timer_t timer_{};
   bool listener_open_ = false;
   bool timer_open_ = false;
-  std::vector<char> read_buffer_;                            // one for all: octets are taken before the next read
+  std::vector<char> read_buffer_;  // one for all: octets are taken before the next read
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   std::unordered_map<LinkId, Connection*> links_;
   std::unordered_map<HttpId, Connection*> exchanges_;

@@ -25,8 +25,12 @@ bool is_pending() {
 
 }  // namespace
 
-SigpipeKept::SigpipeKept() : turn_(set_up_turn) { sigaction(SIGPIPE, nullptr, &before_); }
-SigpipeKept::~SigpipeKept() { sigaction(SIGPIPE, &before_, nullptr); }
+SigpipeKept::SigpipeKept() : turn_(set_up_turn) {
+  sigaction(SIGPIPE, nullptr, &before_);
+}
+SigpipeKept::~SigpipeKept() {
+  sigaction(SIGPIPE, &before_, nullptr);
+}
 
 SigpipeBlocked::SigpipeBlocked() : was_pending_(is_pending()) {
   const sigset_t set = only_sigpipe();
@@ -43,7 +47,8 @@ SigpipeBlocked::~SigpipeBlocked() {
 }
 
 const char* system_authorities() {
-  static constexpr const char* usual[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"};
+  static constexpr const char* usual[] = {"/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+                                          "/etc/ssl/cert.pem"};
   if (const char* named = getenv(X509_get_default_cert_file_env()); named && access(named, R_OK) == 0) return named;
   if (const char* file = X509_get_default_cert_file(); access(file, R_OK) == 0) return file;
   for (const char* file : usual)

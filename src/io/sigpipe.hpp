@@ -1,6 +1,5 @@
-// Decides that what a library does to SIGPIPE and its global set-up stays inside: the process's disposition is put back.
-// Never changes it for longer than one object lives.
-// Called by dialer, runtime.
+// Decides that what a library does to SIGPIPE and its global set-up stays inside: the process's disposition is put
+// back. Never changes it for longer than one object lives. Called by dialer, runtime.
 #pragma once
 
 #include <csignal>
@@ -22,7 +21,8 @@ class SigpipeKept {
   struct sigaction before_ {};
 };
 
-// Blocks SIGPIPE in this thread for a while and swallows one that a write raised meanwhile; for hosts that drive the loop.
+// Blocks SIGPIPE in this thread for a while and swallows one that a write raised meanwhile; for hosts that drive the
+// loop.
 class SigpipeBlocked {
  public:
   SigpipeBlocked();

@@ -15,7 +15,9 @@ namespace streamr::io {
 namespace {
 
 Error file_failure(const char* what, const std::string& path, int error) {
-  const streamr_status_t status = error == ENOENT ? STREAMR_E_NOTFOUND : error == EACCES || error == EPERM ? STREAMR_E_PERMISSION : STREAMR_E_IO;
+  const streamr_status_t status = error == ENOENT                     ? STREAMR_E_NOTFOUND
+                                  : error == EACCES || error == EPERM ? STREAMR_E_PERMISSION
+                                                                      : STREAMR_E_IO;
   char text[128] = {};
   return fail(status, std::string(what) + " " + path + ": " + strerror_r(error, text, sizeof text));
 }
@@ -26,7 +28,9 @@ struct File {
   explicit File(int opened) : fd(opened) {}
   File(const File&) = delete;
   File& operator=(const File&) = delete;
-  ~File() { if (fd >= 0) ::close(fd); }
+  ~File() {
+    if (fd >= 0) ::close(fd);
+  }
 };
 
 bool write_all(int fd, std::string_view content) {
@@ -69,7 +73,8 @@ Result<std::string> read_small_file(const std::string& path, const ReadRules& ru
     if (got < 0) return file_failure("cannot read", path, errno);
     if (got == 0) return content;
     content.append(block.data(), static_cast<std::size_t>(got));
-    if (content.size() > rules.max_bytes) return fail(STREAMR_E_LIMIT, path + " is longer than " + std::to_string(rules.max_bytes) + " bytes");
+    if (content.size() > rules.max_bytes)
+      return fail(STREAMR_E_LIMIT, path + " is longer than " + std::to_string(rules.max_bytes) + " bytes");
   }
 }
 

@@ -1,6 +1,5 @@
-// Decides how small files are read and written: whole or not at all, on disk before the call returns, never through a link.
-// Never keeps a descriptor and never decides what a file means.
-// Called by key_file and state_dir.
+// Decides how small files are read and written: whole or not at all, on disk before the call returns, never through a
+// link. Never keeps a descriptor and never decides what a file means. Called by key_file and state_dir.
 #pragma once
 
 #include <string>
@@ -12,7 +11,7 @@ namespace streamr::io {
 
 struct ReadRules {
   std::size_t max_bytes = 64 * 1024;
-  bool owner_only = false;             // group and others must have no access: PERMISSION else
+  bool owner_only = false;  // group and others must have no access: PERMISSION else
 };
 // NOTFOUND, PERMISSION, LIMIT, IO.
 Result<std::string> read_small_file(const std::string& path, const ReadRules& rules);

@@ -51,7 +51,8 @@ struct StateDir::Work {
 Result<std::vector<std::pair<std::string, std::string>>> StateDir::load() {
   std::vector<std::pair<std::string, std::string>> facts;
   if (path_.empty()) return facts;
-  if (mkdir(path_.c_str(), 0700) != 0 && errno != EEXIST) return fail(STREAMR_E_IO, "cannot make the state directory " + path_);
+  if (mkdir(path_.c_str(), 0700) != 0 && errno != EEXIST)
+    return fail(STREAMR_E_IO, "cannot make the state directory " + path_);
   const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path_.c_str()), &closedir);
   if (!directory) return fail(STREAMR_E_IO, "cannot read the state directory " + path_);
   while (const dirent* entry = readdir(directory.get())) {
@@ -98,7 +99,8 @@ void StateDir::start() {
 
 void StateDir::write_rest() {
   for (const auto& [name, value] : waiting_)
-    if (auto written = write_small_file(path_ + "/" + file_name(name), value, false); !written) problem_ = written.error().text;
+    if (auto written = write_small_file(path_ + "/" + file_name(name), value, false); !written)
+      problem_ = written.error().text;
   waiting_.clear();
 }
 

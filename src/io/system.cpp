@@ -17,10 +17,12 @@ std::uint64_t read_us(clockid_t clock) {
 
 }  // namespace
 
-Now read_clocks() { return {read_us(CLOCK_MONOTONIC), read_us(CLOCK_REALTIME)}; }
+Now read_clocks() {
+  return {read_us(CLOCK_MONOTONIC), read_us(CLOCK_REALTIME)};
+}
 
 bool fill_random(std::span<std::uint8_t> out) {
-  constexpr std::size_t largest = 256;                       // getentropy gives no more at once
+  constexpr std::size_t largest = 256;  // getentropy gives no more at once
   while (!out.empty()) {
     const std::size_t size = std::min(out.size(), largest);
     if (getentropy(out.data(), size) != 0) return false;

@@ -38,14 +38,17 @@ class WakeFd {
   WakeFd(const WakeFd&) = delete;
   WakeFd& operator=(const WakeFd&) = delete;
 
-  int fd() const { return read_; }
+  int fd() const {
+    return read_;
+  }
   void raise() {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(write_, &one, sizeof one);
   }
   void lower() {
     std::uint64_t octets = 0;
-    while (::read(read_, &octets, sizeof octets) > 0 && read_ != write_) {}
+    while (::read(read_, &octets, sizeof octets) > 0 && read_ != write_) {
+    }
   }
 
  private:

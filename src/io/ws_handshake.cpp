@@ -7,10 +7,13 @@
 namespace streamr::io {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 // Whether a comma-separated list, over all fields of that name, holds the word.
@@ -40,7 +43,7 @@ bool is_key(std::string_view key) {
 
 std::string accept_value(std::string_view key) {
   std::string text(key);
-  text += "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";                 // RFC 6455 §1.3
+  text += "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 §1.3
   unsigned char digest[20] = {};
   unsigned int size = sizeof digest;
   EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha1(), nullptr);
@@ -51,7 +54,9 @@ std::string accept_value(std::string_view key) {
 
 }  // namespace
 
-bool asks_for_websocket(const HttpHead& head) { return list_has(head, "upgrade", "websocket", true); }
+bool asks_for_websocket(const HttpHead& head) {
+  return list_has(head, "upgrade", "websocket", true);
+}
 
 std::optional<HttpRefusal> websocket_refusal(const HttpHead& head) {
   if (head.method != "GET" || !head.http_1_1) return HttpRefusal{400, "a WebSocket begins with GET over HTTP/1.1"};
@@ -65,7 +70,8 @@ std::optional<HttpRefusal> websocket_refusal(const HttpHead& head) {
 
 std::string websocket_answer(const HttpHead& head) {
   return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-         accept_value(head.header("sec-websocket-key")) + "\r\nSec-WebSocket-Protocol: " + std::string(ws_subprotocol) + "\r\n\r\n";
+         accept_value(head.header("sec-websocket-key")) + "\r\nSec-WebSocket-Protocol: " + std::string(ws_subprotocol) +
+         "\r\n\r\n";
 }
 
 SharedBytes ws_frame_header(std::uint8_t first_octet, std::uint64_t payload_bytes) {

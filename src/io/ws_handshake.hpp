@@ -1,7 +1,5 @@
-// Decides whether an HTTP request may become a WebSocket of this protocol (RFC 6455 §4.2), and the bytes that frame what a
-// server sends.
-// Never reads frames; that is ws_receiver.
-// Called by io/connection.
+// Decides whether an HTTP request may become a WebSocket of this protocol (RFC 6455 §4.2), and the bytes that frame
+// what a server sends. Never reads frames; that is ws_receiver. Called by io/connection.
 #pragma once
 
 #include <optional>

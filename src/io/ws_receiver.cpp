@@ -12,7 +12,7 @@ WsReceiver::WsReceiver(Sink& sink) : sink_(sink) {
   callbacks.recv_callback = [](std::uint8_t* out, std::size_t size, int, void* user) -> ssize_t {
     ByteView& input = static_cast<WsReceiver*>(user)->input_;
     const std::size_t count = std::min(size, input.size());
-    if (count == 0) return -1;                                // wslay: wants more than there is
+    if (count == 0) return -1;  // wslay: wants more than there is
     std::copy_n(input.data(), count, out);
     input = input.subspan(count);
     return static_cast<ssize_t>(count);
@@ -20,7 +20,9 @@ WsReceiver::WsReceiver(Sink& sink) : sink_(sink) {
   if (wslay_frame_context_init(&context_, &callbacks, this) != 0) throw std::bad_alloc();
 }
 
-WsReceiver::~WsReceiver() { wslay_frame_context_free(context_); }
+WsReceiver::~WsReceiver() {
+  wslay_frame_context_free(context_);
+}
 
 bool WsReceiver::breach(std::string what) {
   problem_ = std::move(what);
@@ -48,7 +50,8 @@ bool WsReceiver::begin_frame(std::uint8_t opcode, bool fin, std::uint8_t rsv, bo
   opcode_ = opcode;
   frame_left_ = length;
   if (wslay_is_ctrl_frame(opcode)) {
-    if (opcode != WSLAY_CONNECTION_CLOSE && opcode != WSLAY_PING && opcode != WSLAY_PONG) return breach("an unknown opcode");
+    if (opcode != WSLAY_CONNECTION_CLOSE && opcode != WSLAY_PING && opcode != WSLAY_PONG)
+      return breach("an unknown opcode");
     control_.clear();
     return true;
   }

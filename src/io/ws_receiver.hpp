@@ -19,12 +19,12 @@ class WsReceiver {
    public:
     virtual ~Sink() = default;
     virtual void on_ws_message(SharedBytes message) = 0;
-    virtual void on_ws_text() = 0;                            // told when it begins; its octets are discarded
-    virtual void on_ws_oversized() = 0;                       // likewise
+    virtual void on_ws_text() = 0;       // told when it begins; its octets are discarded
+    virtual void on_ws_oversized() = 0;  // likewise
     virtual void on_ws_ping(ByteView payload) = 0;
     virtual void on_ws_pong() = 0;
-    virtual void on_ws_close(std::uint16_t code) = 0;         // 1005 where the peer named none
-    virtual bool ws_wanted() const = 0;                       // false stops the walk through what was read
+    virtual void on_ws_close(std::uint16_t code) = 0;  // 1005 where the peer named none
+    virtual bool ws_wanted() const = 0;                // false stops the walk through what was read
   };
 
   explicit WsReceiver(Sink& sink);

@@ -86,12 +86,14 @@ TEST_CASE("a signed request holds under its own lease, route and body and under 
   request.counter = 9;
   request.boot_id[0] = 1;
   request.lease[0] = 2;
-  std::string message = "POST" + std::string(1, '\0') + "/v1/nodes/heartbeat" + std::string(1, '\0') + "\x01\x02\x03\x04\x05\x06\x07\x08";
+  std::string message =
+      "POST" + std::string(1, '\0') + "/v1/nodes/heartbeat" + std::string(1, '\0') + "\x01\x02\x03\x04\x05\x06\x07\x08";
   message += std::string(7, '\0') + "\x09" + "\x01" + std::string(15, '\0') + "\x02" + std::string(15, '\0');
   std::uint8_t hash[32];
   REQUIRE(streamr_control_hash(request.body, request.body_len, hash) == STREAMR_OK);
   message.append(reinterpret_cast<const char*>(hash), 32);
-  REQUIRE(streamr_key_sign(key.c, "streamr/req/v1", reinterpret_cast<const std::uint8_t*>(message.data()), message.size(), request.signature) == STREAMR_OK);
+  REQUIRE(streamr_key_sign(key.c, "streamr/req/v1", reinterpret_cast<const std::uint8_t*>(message.data()),
+                           message.size(), request.signature) == STREAMR_OK);
   CHECK(streamr_control_check_request(&request) == STREAMR_OK);
   auto other = request;
   other.lease[0] = 3;
@@ -106,7 +108,9 @@ TEST_CASE("a signed request holds under its own lease, route and body and under 
 
 TEST_CASE("JSON is judged with its reason") {
   streamr_error_t error = STREAMR_ERROR_INIT;
-  const auto judged = [&](const std::string& text, std::size_t max = 0) { return streamr_control_check_json(text.data(), text.size(), max, 0, &error); };
+  const auto judged = [&](const std::string& text, std::size_t max = 0) {
+    return streamr_control_check_json(text.data(), text.size(), max, 0, &error);
+  };
   CHECK(judged("{\"a\":[1,2]}") == STREAMR_OK);
   CHECK(judged("{\"a\":1,\"a\":2}") == STREAMR_E_MALFORMED);
   CHECK(std::strlen(error.text) > 0);

@@ -61,7 +61,8 @@ TEST_CASE("in a full queue a newer figure replaces the older one of the same thi
 
 TEST_CASE("the host is woken once for all that waits") {
   int woken = 0;
-  EventQueue queue(8, [](void* user) { ++*static_cast<int*>(user); }, &woken);
+  EventQueue queue(
+      8, [](void* user) { ++*static_cast<int*>(user); }, &woken);
   queue.push(event(STREAMR_EVENT_READY));
   queue.push(event(STREAMR_EVENT_ENDED));
   CHECK(woken == 1);

@@ -66,7 +66,10 @@ struct NodeHandle {
       if (status == STREAMR_E_STATE) return false;
       if (status != STREAMR_OK) continue;
       if (fits(event)) {
-        if (out) *out = event; else streamr_blob_release(event.blob);
+        if (out)
+          *out = event;
+        else
+          streamr_blob_release(event.blob);
         return true;
       }
       streamr_blob_release(event.blob);
@@ -89,7 +92,8 @@ inline streamr_node_options_t node_options(std::uint32_t role, const char* liste
 // An origin that takes any stream, and a publisher connected to it.
 struct Network {
   KeyHandle root{1}, session{2};
-  NodeHandle origin{node_options(STREAMR_ROLE_ORIGIN, "127.0.0.1:0", STREAMR_NODE_ANY_STREAM | STREAMR_NODE_OPEN_TICKETS)};
+  NodeHandle origin{
+      node_options(STREAMR_ROLE_ORIGIN, "127.0.0.1:0", STREAMR_NODE_ANY_STREAM | STREAMR_NODE_OPEN_TICKETS)};
   NodeHandle publisher{node_options(STREAMR_ROLE_PUBLISHER)};
   streamr_publication_t* publication = nullptr;
   std::array<std::uint8_t, STREAMR_CERTIFICATE_BYTES> certificate{};

@@ -74,7 +74,11 @@ TEST_CASE("a blob outlives its node") {
     streamr_subscription_t* subscription = watch(viewer, network);
     REQUIRE(network.push(payload(10, 1), STREAMR_CHUNK_INIT) == STREAMR_OK);
     REQUIRE(network.push(first, STREAMR_CHUNK_INDEPENDENT) == STREAMR_OK);
-    REQUIRE(viewer.await([&](const streamr_event_t& e) { return e.kind == STREAMR_EVENT_CHUNK && e.header.payload_bytes == first.size(); }, &event));
+    REQUIRE(viewer.await(
+        [&](const streamr_event_t& e) {
+          return e.kind == STREAMR_EVENT_CHUNK && e.header.payload_bytes == first.size();
+        },
+        &event));
     streamr_subscription_close(subscription);
   }
   streamr_blob_retain(event.blob);
@@ -95,7 +99,9 @@ TEST_CASE("chunks that nobody takes wait in the network and are not lost") {
   streamr_subscription_t* subscription = watch(viewer, network);
   constexpr std::uint64_t parts = 20;
   for (std::uint64_t i = 2; i <= parts; ++i) {
-    REQUIRE(network.push(payload(20'000, static_cast<std::uint8_t>(i)), i % 4 == 0 ? STREAMR_CHUNK_LAST_IN_SEGMENT : i % 4 == 1 ? STREAMR_CHUNK_INDEPENDENT : 0) == STREAMR_OK);
+    REQUIRE(network.push(payload(20'000, static_cast<std::uint8_t>(i)), i % 4 == 0   ? STREAMR_CHUNK_LAST_IN_SEGMENT
+                                                                        : i % 4 == 1 ? STREAMR_CHUNK_INDEPENDENT
+                                                                                     : 0) == STREAMR_OK);
   }
   std::uint64_t taken = 0;
   CHECK(viewer.await([&](const streamr_event_t& event) {
@@ -182,10 +188,11 @@ TEST_CASE("the descriptor is readable while events wait, and the wake-up tells i
 }
 
 TEST_CASE("a host drives the loop itself, with no thread of the library") {
-  NodeHandle node(node_options(STREAMR_ROLE_ORIGIN, "127.0.0.1:0", STREAMR_NODE_HOST_LOOP | STREAMR_NODE_ANY_STREAM | STREAMR_NODE_OPEN_TICKETS));
+  NodeHandle node(node_options(STREAMR_ROLE_ORIGIN, "127.0.0.1:0",
+                               STREAMR_NODE_HOST_LOOP | STREAMR_NODE_ANY_STREAM | STREAMR_NODE_OPEN_TICKETS));
   CHECK(streamr_node_fd(node.c) == STREAMR_E_STATE);
   node.start();
-  Network other;                                   // its own origin stays idle
+  Network other;  // its own origin stays idle
   other.issue_certificate();
   const streamr_track_t track{0, STREAMR_TRACK_MUXED, STREAMR_CONTENT_CMAF, 8000};
   streamr_publication_options_t options = STREAMR_PUBLICATION_OPTIONS_INIT;
@@ -212,9 +219,10 @@ TEST_CASE("a host drives the loop itself, with no thread of the library") {
 }
 
 TEST_CASE("nodes leave signals and SIGPIPE of the process as they were") {
-  struct sigaction before {}, after {};
+  struct sigaction before {
+  }, after{};
   sigaction(SIGPIPE, nullptr, &before);
-  sigset_t mask_before, mask_after;                // the system fills only the part that it knows
+  sigset_t mask_before, mask_after;  // the system fills only the part that it knows
   std::memset(&mask_before, 0, sizeof mask_before);
   std::memset(&mask_after, 0, sizeof mask_after);
   pthread_sigmask(SIG_SETMASK, nullptr, &mask_before);

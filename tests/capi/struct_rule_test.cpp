@@ -9,7 +9,9 @@
 
 namespace {
 
-struct Free { void operator()(void* memory) const { std::free(memory); } };
+struct Free {
+  void operator()(void* memory) const { std::free(memory); }
+};
 
 // Exactly `size` octets on the heap, so that a sanitizer sees the first one read beyond.
 template <class T>
@@ -58,7 +60,8 @@ TEST_CASE("an older, shorter struct is read as far as it goes") {
   std::uint8_t out[184];
   // Without `reserved` at the end, and then without max_kbps, which is then its default and refused.
   CHECK(streamr_certificate_issue(key, cut(fields, sizeof fields - 4).get(), out) == STREAMR_OK);
-  CHECK(streamr_certificate_issue(key, cut(fields, offsetof(streamr_certificate_t, max_kbps)).get(), out) == STREAMR_E_INVALID);
+  CHECK(streamr_certificate_issue(key, cut(fields, offsetof(streamr_certificate_t, max_kbps)).get(), out) ==
+        STREAMR_E_INVALID);
   CHECK(streamr_certificate_issue(key, cut(fields, 8).get(), out) == STREAMR_E_INVALID);
   streamr_key_destroy(key);
 }

@@ -39,7 +39,8 @@ void check_head(const HttpHead& head) {
     bytes += name.size() + value.size();
     lengths += name == "content-length" || name == "transfer-encoding";
     require(!name.empty() && name.find_first_of(" \t:\r\n") == std::string::npos, "a header name that is no token");
-    require(value.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos, "a header value that splits an answer");
+    require(value.find_first_of(std::string_view("\r\n\0", 3)) == std::string::npos,
+            "a header value that splits an answer");
   }
   require(bytes <= http_limits::header_bytes, "a head above its limit was let through");
   require(lengths <= 1, "two lengths of one body were let through");
@@ -52,12 +53,8 @@ std::string read_http(ByteView bytes, std::size_t cut) {
   in_pieces(bytes, cut, [&](ByteView piece) {
     while (!piece.empty()) {
       switch (parser.feed(piece)) {
-        case HttpParser::Step::more:
-          require(piece.empty(), "octets were left though more was asked for");
-          break;
-        case HttpParser::Step::head:
-          check_head(parser.head());
-          break;
+        case HttpParser::Step::more: require(piece.empty(), "octets were left though more was asked for"); break;
+        case HttpParser::Step::head: check_head(parser.head()); break;
         case HttpParser::Step::complete: {
           check_head(parser.head());
           const auto body = parser.take_body();

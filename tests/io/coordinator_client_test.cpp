@@ -63,7 +63,8 @@ TEST_CASE("Retry-After is read, and a redirect is an answer like any other") {
   Asked world;
   world.seen.request_hook = [&](const core::HttpRequest& request) {
     auto response = text_response("later", request.target == "/busy" ? 503 : 302);
-    response.headers.emplace_back(request.target == "/busy" ? "Retry-After" : "Location", request.target == "/busy" ? "7" : "/elsewhere");
+    response.headers.emplace_back(request.target == "/busy" ? "Retry-After" : "Location",
+                                  request.target == "/busy" ? "7" : "/elsewhere");
     world.server.reply(request.id, std::move(response));
   };
   world.client.call(world.call(1, "GET", "/busy"));
@@ -77,7 +78,9 @@ TEST_CASE("Retry-After is read, and a redirect is an answer like any other") {
 
 TEST_CASE("a reply longer than the call allows is given up") {
   Asked world;
-  world.seen.request_hook = [&](const core::HttpRequest& request) { world.server.reply(request.id, text_response(std::string(5000, 'x'))); };
+  world.seen.request_hook = [&](const core::HttpRequest& request) {
+    world.server.reply(request.id, text_response(std::string(5000, 'x')));
+  };
   auto call = world.call(1, "GET", "/big");
   call.max_reply_bytes = 4999;
   world.client.call(call);

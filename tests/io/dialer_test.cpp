@@ -27,7 +27,9 @@ struct Pair : ServerFixture {
 
 TEST_CASE("messages of every size go both ways unchanged") {
   Pair world;
-  world.seen.message_hook = [&](LinkId link, const SharedBytes& message) { world.server.send(link, {message.slice(0, 10), message.slice(10, message.size())}); };
+  world.seen.message_hook = [&](LinkId link, const SharedBytes& message) {
+    world.server.send(link, {message.slice(0, 10), message.slice(10, message.size())});
+  };
   world.dialer.dial(7, world.url());
   REQUIRE(world.until([&] { return world.outside.dialed.size() == 1; }));
   std::vector<ByteVector> sent;
@@ -109,7 +111,8 @@ TEST_CASE("wss to a relay without a certificate of the system's trust is refused
 }
 
 TEST_CASE("dialling leaves the process's SIGPIPE as it was") {
-  struct sigaction before {}, after {};
+  struct sigaction before {
+  }, after{};
   sigaction(SIGPIPE, nullptr, &before);
   Pair world;
   world.dialer.dial(7, world.url());

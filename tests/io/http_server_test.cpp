@@ -105,7 +105,9 @@ TEST_CASE("a body that waits for permission gets it") {
 TEST_CASE("a chunked body is put together, and its trailers are read over") {
   ServerFixture world;
   RawClient client(world.port());
-  client.say("POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;ext=1\r\nde\r\n0\r\nLate: 1\r\n\r\nGET /y HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.say(
+      "POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;ext=1\r\nde\r\n0\r\nLate: "
+      "1\r\n\r\nGET /y HTTP/1.1\r\nHost: x\r\n\r\n");
   REQUIRE(world.until([&] { return client.heard().ends_with("hello /y"); }));
   CHECK(world.seen.requests[0].body.size() == 5);
   CHECK(world.seen.requests[1].body.empty());
@@ -192,6 +194,17 @@ TEST_CASE("requests that two readers could understand differently are refused wi
   CHECK(refused_with("GET x HTTP/1.1\r\nHost: x\r\n\r\n", 400));
   CHECK(refused_with("GET /\r\n\r\n", 400));
   CHECK(refused_with("rubbish\r\n\r\n", 400));
+  CHECK(refused_with("\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n", 400));
+}
+
+TEST_CASE("a chunked body that is not framed to the letter is refused") {
+  const std::string start = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const char* body : {"3\r\nabcXX0\r\n\r\n", "3\rXabc\r\n0\r\n\r\n", "3\nabc\r\n0\r\n\r\n",
+                           "3 \r\nabc\r\n0\r\n\r\n", "\r\n", "0x3\r\nabc\r\n", "3\r\nabc\r\n0\r\nA: b\nC: d\r\n\r\n",
+                           "3\r\nabc\r\n0\r\n\rX", "000000003\r\nabc\r\n", "3;a\x01\r\nabc\r\n", "-3\r\nabc\r\n"}) {
+    INFO(body);
+    CHECK(refused_with(start + body, 400));
+  }
 }
 
 TEST_CASE("every other refusal has its own status") {
@@ -268,7 +281,9 @@ TEST_CASE("a reader that takes nothing is closed, and what it left does not stay
 
 TEST_CASE("a client that asks on without reading is not read on either") {
   ServerFixture world;
-  world.seen.request_hook = [&](const core::HttpRequest& request) { world.server.reply(request.id, text_response(std::string(4'000'000, 'x'))); };
+  world.seen.request_hook = [&](const core::HttpRequest& request) {
+    world.server.reply(request.id, text_response(std::string(4'000'000, 'x')));
+  };
   RawClient client(world.port(), 4096);
   for (int i = 0; i < 50; ++i) client.say("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
   int turns = 0;

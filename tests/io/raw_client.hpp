@@ -80,8 +80,10 @@ class RawClient {
 };
 
 inline std::string upgrade_request(std::string_view subprotocol = "streamr.relay.v1", std::string_view version = "13") {
-  return "GET /relay HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-         "Sec-WebSocket-Version: " + std::string(version) + "\r\nSec-WebSocket-Protocol: " + std::string(subprotocol) + "\r\n\r\n";
+  return "GET /relay HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: keep-alive, "
+         "Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+         "Sec-WebSocket-Version: " +
+         std::string(version) + "\r\nSec-WebSocket-Protocol: " + std::string(subprotocol) + "\r\n\r\n";
 }
 
 // A client's frame, masked with zeros, so that the payload stays readable.

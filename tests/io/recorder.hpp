@@ -1,6 +1,5 @@
-// Decides nothing: writes down what server, dialer and coordinator client tell, and turns the loop until a test has seen
-// what it waits for. Never uses the network beyond 127.0.0.1.
-// Called by the tests in this directory.
+// Decides nothing: writes down what server, dialer and coordinator client tell, and turns the loop until a test has
+// seen what it waits for. Never uses the network beyond 127.0.0.1. Called by the tests in this directory.
 #pragma once
 
 #include <uv.h>
@@ -26,7 +25,12 @@ struct Recorder : Handler {
   std::map<LinkId, std::uint64_t> outstanding;
   std::vector<core::HttpRequest> requests;
   std::vector<HttpId> gone;
-  struct Answer { CallId call; int status; std::optional<std::uint32_t> retry_after_s; std::string body, failure; };
+  struct Answer {
+    CallId call;
+    int status;
+    std::optional<std::uint32_t> retry_after_s;
+    std::string body, failure;
+  };
   std::vector<Answer> answers;
   std::function<void(LinkId, const SharedBytes&)> message_hook;
   std::function<void(const core::HttpRequest&)> request_hook;
@@ -49,14 +53,15 @@ struct Recorder : Handler {
     if (request_hook) request_hook(request);
   }
   void on_http_closed(HttpId id) override { gone.push_back(id); }
-  void on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry, ByteView body, const std::string& failure) override {
+  void on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry, ByteView body,
+                      const std::string& failure) override {
     answers.push_back({call, status, retry, std::string(body.begin(), body.end()), failure});
   }
 };
 
 // A loop that is turned by hand until something is so, or 10 s passed.
 struct Loop {
-  SigpipeBlocked quiet;                            // as the runtime's thread does
+  SigpipeBlocked quiet;  // as the runtime's thread does
   uv_loop_t loop{};
   uv_timer_t beat{};
   std::function<void()> each_turn;
@@ -64,7 +69,8 @@ struct Loop {
   Loop() {
     uv_loop_init(&loop);
     uv_timer_init(&loop, &beat);
-    uv_timer_start(&beat, [](uv_timer_t*) {}, 2, 2);
+    uv_timer_start(
+        &beat, [](uv_timer_t*) {}, 2, 2);
   }
   ~Loop() {
     uv_close(reinterpret_cast<uv_handle_t*>(&beat), nullptr);

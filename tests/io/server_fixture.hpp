@@ -22,7 +22,9 @@ struct ServerFixture : Loop {
 
   explicit ServerFixture(ServerOptions options = {}) : server(&loop, seen, quick(options)) {
     each_turn = [this] { server.flush(); };
-    seen.request_hook = [this](const core::HttpRequest& request) { server.reply(request.id, text_response("hello " + request.target)); };
+    seen.request_hook = [this](const core::HttpRequest& request) {
+      server.reply(request.id, text_response("hello " + request.target));
+    };
     const auto bound = server.listen({"127.0.0.1", 0});
     if (!bound) throw std::runtime_error(bound.error().text);
   }

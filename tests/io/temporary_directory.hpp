@@ -28,7 +28,8 @@ class TemporaryDirectory {
 
   std::string path(const std::string& name) const { return name.empty() ? root_ : root_ + "/" + name; }
   std::size_t entries() const {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(root_), std::filesystem::directory_iterator{}));
+    return static_cast<std::size_t>(
+        std::distance(std::filesystem::directory_iterator(root_), std::filesystem::directory_iterator{}));
   }
 
  private:

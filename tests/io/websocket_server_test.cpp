@@ -23,13 +23,16 @@ struct Opened : ServerFixture {
   std::string answer;
 };
 
-std::string text_of(const SharedBytes& bytes) { return std::string(bytes.view().begin(), bytes.view().end()); }
+std::string text_of(const SharedBytes& bytes) {
+  return std::string(bytes.view().begin(), bytes.view().end());
+}
 
 bool closes_with_1002(std::string_view octets) {
   Opened world;
   world.client.say(octets);
   world.until([&] { return world.client.ended(); });
-  return world.client.heard() == std::string("\x88\x02\x03\xEA", 4) && world.seen.closed.size() == 1 && world.seen.messages.empty();
+  return world.client.heard() == std::string("\x88\x02\x03\xEA", 4) && world.seen.closed.size() == 1 &&
+         world.seen.messages.empty();
 }
 
 }  // namespace
@@ -85,11 +88,14 @@ TEST_CASE("what is sent goes out as one binary message of all its pieces") {
   const std::string middle(300, 'm'), large(70'000, 'l');
   world.server.send(world.link(), {SharedBytes::copy(view_of(middle))});
   world.server.send(world.link(), {SharedBytes::copy(view_of(large))});
-  const std::string expected = "\x82\x04" "abcd" + std::string("\x82\x7E\x01\x2C", 4) + middle +
-                               std::string("\x82\x7F\0\0\0\0\0\x01\x11\x70", 10) + large;
+  const std::string expected =
+      "\x82\x04"
+      "abcd" +
+      std::string("\x82\x7E\x01\x2C", 4) + middle + std::string("\x82\x7F\0\0\0\0\0\x01\x11\x70", 10) + large;
   CHECK(world.until([&] { return world.client.heard().size() == expected.size(); }));
   CHECK(world.client.heard() == expected);
-  CHECK(world.until([&] { return world.seen.outstanding.contains(world.link()) && world.seen.outstanding[world.link()] == 0; }));
+  CHECK(world.until(
+      [&] { return world.seen.outstanding.contains(world.link()) && world.seen.outstanding[world.link()] == 0; }));
 }
 
 TEST_CASE("a text message is told once and never handed on") {
