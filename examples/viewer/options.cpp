@@ -32,7 +32,7 @@ void add_flags(CLI::App& app, Options& options) {
       ->check(CLI::IsMember({"edge", "independent", "oldest"}))->capture_default_str();
   app.add_option("--track", options.track, "Track that is written to --out")->check(CLI::Range(0u, STREAMR_TRACK_MAX))->capture_default_str();
   app.add_option("--buffer-ms", options.buffer_ms, "Buffer of the player that stalls are counted for")->capture_default_str();
-  app.add_option("--max-latency-ms", options.max_latency_ms, "Chunks later than this may be dropped by the relay; 0 is its default")->capture_default_str();
+  app.add_option("--max-latency-ms", options.max_latency_ms, "Chunks later than this may be dropped by the relay; 0 is its default of about 2 s")->capture_default_str();
 }
 
 std::uint32_t Options::start_number() const {

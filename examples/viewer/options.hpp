@@ -18,7 +18,7 @@ struct Options {
   std::uint32_t seconds = 0;
   std::uint32_t track = 0;
   std::uint32_t buffer_ms = 1'000;
-  std::uint32_t max_latency_ms = 0;
+  std::uint32_t max_latency_ms = 10'000;   // a file wants every chunk more than the newest one
   bool json = false;
 
   std::optional<std::array<std::uint8_t, STREAMR_TICKET_BYTES>> ticket_bytes;

@@ -11,11 +11,6 @@ constexpr std::uint64_t transport_cap_bytes = 256 * 1024;
 constexpr std::size_t message_target_bytes = 60 * 1024;
 constexpr std::size_t chunks_remembered = 64;      // per subscription
 
-std::string place(const proto::ChunkHeader& header) {
-  return "epoch " + std::to_string(header.epoch) + " track " + std::to_string(header.track) + " segment " +
-         std::to_string(header.segment) + " part " + std::to_string(header.part);
-}
-
 bool unfinished(const InChunk& in) {
   return in.counted && !in.given_up && !in.fetched && in.chunk && in.held < in.chunk->header().slice_count;
 }
@@ -318,24 +313,20 @@ void Node::State::touch(const StreamId& id) {
 }
 
 std::optional<Delivered> Node::State::poll_subs(Peer& peer, std::uint64_t budget, std::uint16_t& sub, Now now) {
-  OutSub* best = nullptr;
-  std::optional<Delivered> item;
-  std::vector<std::pair<std::uint8_t, std::uint16_t>> order;
   if (peer.out.size() == 1) {
-    best = &peer.out.begin()->second;
     sub = peer.out.begin()->first;
-    return best->delivery->poll(budget, peer.link->next_ref, now);
+    return peer.out.begin()->second.delivery->poll(budget, peer.link->next_ref, now);
   }
+  // The subscriber's own priority first, then the order of value: INIT, audio, independent video, the rest.
+  std::vector<std::tuple<int, Delivery::Value, std::uint16_t>> order;
   order.reserve(peer.out.size());
-  for (const auto& [number, out] : peer.out) order.emplace_back(static_cast<std::uint8_t>(255 - out.priority), number);
-  std::stable_sort(order.begin(), order.end());
-  for (const auto& [rank, number] : order) {
-    item = peer.out[number].delivery->poll(budget, peer.link->next_ref, now);
-    if (item) {
+  for (const auto& [number, out] : peer.out) order.emplace_back(-int{out.priority}, out.delivery->next_value(), number);
+  std::sort(order.begin(), order.end());
+  for (const auto& [rank, value, number] : order)
+    if (auto item = peer.out[number].delivery->poll(budget, peer.link->next_ref, now)) {
       sub = number;
       return item;
     }
-  }
   return std::nullopt;
 }
 

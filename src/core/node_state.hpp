@@ -118,6 +118,7 @@ struct Watch {
   std::uint64_t ask_session_us = never_us;      // when to ask for a (new) session
   bool asking = false;
   bool ready_told = false;
+  std::uint64_t ended_epoch = 0;                // whose end was told
 };
 
 struct Stream {
@@ -143,7 +144,6 @@ struct Stream {
   bool discontinuity_known = false;
   std::map<std::pair<std::uint16_t, ChunkPos>, std::uint64_t> asked;   // FETCH times, mono_us
   std::vector<ChunkPtr> unfinished;
-  std::uint64_t ended_told_epoch = 0;
   bool state_dirty = false;
   std::uint64_t state_saved_us = 0;
   std::uint64_t last_trim_us = 0;

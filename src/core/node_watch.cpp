@@ -148,17 +148,17 @@ void Node::State::flush_track(Watch& watch, Stream& stream, const EpochStore& ep
     at.told = chunk->header_hash();
     if (header.has(proto::end)) {
       at.next = {header.segment + 1, 0};
-      if (stream.ended_told_epoch != epoch.epoch && epoch.ended()) {
-        stream.ended_told_epoch = epoch.epoch;
-        NodeEvent& told = event(STREAMR_EVENT_ENDED, static_cast<int>(proto::SubEndCode::stream_ended), "the stream ended", now);
-        told.stream = stream.store.id();
-        told.watch = watch.id;
-      }
       continue;
     }
     at.next = header.has(proto::last_in_segment) ? ChunkPos{header.segment + 1, 0} : ChunkPos{header.segment, static_cast<std::uint16_t>(header.part + 1)};
     if (!header.has(proto::gap)) tell_chunk(watch, chunk, now);
   }
+  const auto newest = track.newest();
+  if (!epoch.ended() || !newest || newest->header().pos() >= at.next || watch.ended_epoch == epoch.epoch) return;
+  watch.ended_epoch = epoch.epoch;
+  NodeEvent& told = event(STREAMR_EVENT_ENDED, static_cast<int>(proto::SubEndCode::stream_ended), "the stream ended", now);
+  told.stream = stream.store.id();
+  told.watch = watch.id;
 }
 
 void Node::State::tell_chunk(Watch& watch, const ChunkPtr& chunk, Now now) {
