@@ -5,9 +5,10 @@ option(STREAMR_BUILD_PROGRAMS "Build coordinator, relay, publisher, viewer and k
 option(STREAMR_BUILD_BENCH "Build the measurements in bench/" ${PROJECT_IS_TOP_LEVEL})
 option(STREAMR_BUILD_FUZZERS "Build the libFuzzer targets (needs clang)" OFF)
 option(STREAMR_UNITY "Compile the library's sources in batches: a third of the time of a first build" OFF)
+option(STREAMR_UNITY "Compile several sources at once: a whole build takes a third of the time, a small change longer" OFF)
 option(STREAMR_WERROR "Treat warnings as errors" OFF)
 set(STREAMR_SANITIZE "" CACHE STRING "Sanitizers for our own targets, as -fsanitize= takes them: address,undefined or thread")
-set(STREAMR_TOP_LAYER "capi" CACHE STRING "Highest layer to build; the fuzz preset stops at core")
+set(STREAMR_TOP_LAYER "capi" CACHE STRING "Highest layer to build; the fuzz preset stops at io")
 
 set(STREAMR_LAYERS base crypto proto core io capi)
 if(NOT STREAMR_TOP_LAYER IN_LIST STREAMR_LAYERS)

@@ -43,7 +43,9 @@ function(streamr_add_test name)
     target_link_libraries(${name} PRIVATE streamr::streamr)
   endif()
   target_link_libraries(${name} PRIVATE ${arg_LINKS} streamr_test_main)
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests")
+  # Tests are compiled one by one: each file may name its helpers as it likes.
+  set_target_properties(${name} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/tests" UNITY_BUILD OFF)
 
   add_test(NAME ${name} COMMAND ${name} --no-intro)
   set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})

@@ -144,7 +144,7 @@ def ctest(stage, preset, label_arguments, jobs, env=None):
 
 def stage_dev(stage, options):
     """Everything in the dev preset: library, programs, all tests that ctest knows."""
-    if build(stage, "dev", [], options.jobs):
+    if build(stage, "dev", [], options.jobs, ["-DSTREAMR_UNITY=ON"]):
         ctest(stage, "dev", [], 1)
 
 
