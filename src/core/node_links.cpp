@@ -366,7 +366,8 @@ Status Node::State::on_subscribe(Peer& peer, std::uint16_t sub, const proto::Sub
 Status Node::State::on_sub_ok(Peer& peer, std::uint16_t sub, const proto::SubOk& ok, Now now) {
   const auto found = peer.in.find(sub);
   if (found == peer.in.end()) {
-    if (peer.in_ended.contains(sub)) return {};
+    // Our change of a subscription crossed its end: the peer took it for a new one that nobody here reads or receipts.
+    if (peer.in_ended.contains(sub)) return peer.link->send(proto::encode(proto::SubEnd{}, sub)), Status{};
     return refuse(Wire::malformed, "SUB_OK for a subscription that was never asked for");
   }
   InSub& in = found->second;
