@@ -27,6 +27,8 @@ void serve(coordinator::Context& context, const HostPort& listen, StopSignal& st
   context.network = std::make_unique<coordinator::Network>(context, [&server] { server.wake(); });
   const std::string host = listen.host.find(':') == std::string::npos ? listen.host : "[" + listen.host + "]";
   context.config.listen = host + ":" + std::to_string(server.port());
+  // Hours that ended while nobody was here are closed before anybody asks.
+  router.every_second();
   print_listening(context.config.listen);
   log_info("started", "the coordinator answers", {{"address", context.config.listen}, {"database", context.config.database}});
 

@@ -1,5 +1,7 @@
 """The first system's reading routes, uptime_v0 and the status page."""
 import decimal
+import sqlite3
+import time
 
 from client import Node, Stream, report, wait_for
 from test_streams import live
@@ -159,3 +161,39 @@ def test_the_status_names_hops_health_and_earnings(lab):
     assert {row["health"] for row in body["nodes"]} == {"online"}
     assert [shown[n.key.hex]["earned"] for n in (origin, one, two)] == ["0.0", "45.0", "45.0"]
     assert body["streams"][0]["newest"] == 100 and body["streams"][0]["status"] == "LIVE"
+
+
+def test_hours_missed_while_it_was_down_are_closed_once_each(lab):
+    stream = Stream(lab.api, pool="1000.0")
+    stream.post()
+    nodes = [Node(lab.api) for _ in range(2)]
+    for node in nodes:
+        node.register()
+    assert lab.coordinator.stop() == 0
+    hour = int(time.time()) // 3600
+    database = sqlite3.connect(lab.coordinator.database)
+
+    def beat(node, in_hour, count):
+        rows = [(in_hour * 3_600_000 + 10_000 * i, stream.id, node.key.public, 10_000) for i in range(count)]
+        database.executemany("INSERT INTO beat(at_ms, stream, node, heartbeat_ms) VALUES(?,?,?,?)", rows)
+
+    beat(nodes[0], hour - 5, 360)              # alone: the whole pool
+    beat(nodes[0], hour - 3, 300)              # shared
+    beat(nodes[1], hour - 3, 100)
+    database.execute("UPDATE setting SET value=? WHERE name='closed_hour'", (str(hour - 6),))
+    assert database.total_changes == 761
+    database.commit()
+    database.close()
+
+    def closed():
+        with sqlite3.connect(lab.coordinator.database) as reader:
+            return reader.execute("SELECT hour, pool FROM hour ORDER BY hour").fetchall()
+
+    for _ in range(4):
+        lab.coordinator.start()
+        lab.coordinator.kill()
+    lab.coordinator.start()
+    assert closed() == [(hour - 5, 1_000_000_000), (hour - 3, 1_000_000_000)]
+    earned = [decimal.Decimal(lab.api.get(f"/nodes/{n.node_id}/earnings").json["earned"]) for n in nodes]
+    assert sum(earned) == 2000 and earned[0] > 1700 and earned[1] > 200
+    assert lab.api.get("/payouts?hours_back=24").json["payouts"][stream.id.hex()]["total_pool"] == 1000.0

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kCutMs = 120'000;
 constexpr int64_t kLongestSpanMs = 60'000;  // over 1.5 x the longest heartbeat interval
+constexpr uint64_t kSessionKeptUs = 8ULL * 24 * 3600 * 1'000'000;  // a batch may come up to 7 days late
 
 using Served = std::map<std::string, std::map<std::string, SlotBits>>;  // by stream, by node
 
@@ -134,15 +135,20 @@ Uptime uptime_of(const std::vector<PayRow>& rows, const std::string& stream, con
   return out;
 }
 
+void begin_hours(Context& context) {
+  if (!context.store->setting("closed_hour").empty()) return;
+  context.store->set_setting("closed_hour", std::to_string(context.now_ms() / kHourMs - 1));
+}
+
 void close_due_hours(Context& context) {
   const int64_t last = closed_hour(context);
   const int64_t due = (context.now_ms() - kCutMs) / kHourMs - 1;
-  const bool unset = context.store->setting("closed_hour").empty();
-  if (due <= last && !unset) return;
+  if (due <= last) return;
   Transaction transaction(*context.store);
   for (int64_t hour = last + 1; hour <= due; ++hour) close_hour(context, hour);
-  context.store->set_setting("closed_hour", std::to_string(std::max(last, due)));
-  context.store->forget_beats((std::max(last, due) + 1) * kHourMs - kLongestSpanMs);
+  context.store->set_setting("closed_hour", std::to_string(due));
+  context.store->forget_beats((due + 1) * kHourMs - kLongestSpanMs);
+  context.store->forget_sessions(context.now_us - kSessionKeptUs);
   transaction.commit();
 }
 

@@ -32,6 +32,8 @@ struct Uptime {
 Uptime uptime_of(const std::vector<PayRow>& rows, const std::string& stream, const std::string& node, int64_t from_ms,
                  int64_t now_ms);
 
+// Once, for a new database: hours before this one are nobody's.
+void begin_hours(Context& context);
 void close_due_hours(Context& context);
 void refresh_live_states(Context& context);
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <stdexcept>
 
+#include "coordinator/app/hours.hpp"
 #include "coordinator/app/network.hpp"
 #include "coordinator/rules/text.hpp"
 
@@ -68,6 +69,7 @@ void open_storage(Context& context, const Config& config) {
     context.secret = to_hex(random_bytes(32));
     context.store->set_setting("secret", context.secret);
   }
+  begin_hours(context);
 }
 
 KeyHolder load_or_make_key(const std::string& path) {

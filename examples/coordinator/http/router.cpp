@@ -29,23 +29,21 @@ Response plain(Context& context, const Request& request, const std::string&) {
   return Function(context, request);
 }
 
-constexpr size_t kBody = 64 * 1024;
-
 const std::vector<Route>& routes() {
   static const std::vector<Route> all{
       {"GET", "/.well-known/streamr.json", nullptr, 0, plain<well_known>},
-      {"POST", "/v1/nodes/challenge", nullptr, kBody, plain<node_challenge>},
-      {"POST", "/v1/nodes/register", nullptr, kBody, plain<node_register>},
-      {"POST", "/v1/nodes/heartbeat", nullptr, 8 * 1024, plain<node_heartbeat>},
-      {"POST", "/v1/streams", nullptr, kBody, plain<stream_post>},
+      {"POST", "/v1/nodes/challenge", nullptr, kBodyBytes, plain<node_challenge>},
+      {"POST", "/v1/nodes/register", nullptr, kBodyBytes, plain<node_register>},
+      {"POST", "/v1/nodes/heartbeat", nullptr, kHeartbeatBytes, plain<node_heartbeat>},
+      {"POST", "/v1/streams", nullptr, kBodyBytes, plain<stream_post>},
       {"GET", "/v1/streams", nullptr, 0, plain<stream_list>},
-      {"POST", "/v1/streams/", "/sessions", kBody, session_post},
+      {"POST", "/v1/streams/", "/sessions", kBodyBytes, session_post},
       {"GET", "/v1/streams/", "", 0, stream_get},
-      {"POST", "/v1/revocations", nullptr, kBody, plain<revocation_post>},
+      {"POST", "/v1/revocations", nullptr, kBodyBytes, plain<revocation_post>},
       {"GET", "/steering/", "", 0, steering_get},
-      {"POST", "/v1/receipts/batch", nullptr, 1024 * 1024, plain<receipt_batch>},
-      {"POST", "/v1/receipts", nullptr, kBody, plain<receipt_post>},
-      {"POST", "/v1/evidence", nullptr, 256 * 1024, plain<evidence_post>},
+      {"POST", "/v1/receipts/batch", nullptr, kBatchBytes, plain<receipt_batch>},
+      {"POST", "/v1/receipts", nullptr, kBodyBytes, plain<receipt_post>},
+      {"POST", "/v1/evidence", nullptr, kEvidenceBytes, plain<evidence_post>},
       {"GET", "/v1/status", nullptr, 0, plain<status>},
       {"GET", "/", nullptr, 0, plain<front>},
       {"GET", "/health", nullptr, 0, plain<health>},
@@ -110,7 +108,7 @@ size_t Router::body_limit(const std::string& method, const std::string& path) {
   for (const Route& route : routes()) {
     if (method == route.method && matches(route, path, name)) return std::max(route.body_bytes, size_t{1024});
   }
-  return kBody;
+  return kBodyBytes;
 }
 
 Response Router::dispatch(const Request& request) {

@@ -10,6 +10,11 @@
 
 namespace coordinator {
 
+constexpr size_t kBodyBytes = 64 * 1024;  // where nothing else stands (protocol §6)
+constexpr size_t kHeartbeatBytes = 8 * 1024;
+constexpr size_t kBatchBytes = 1024 * 1024;
+constexpr size_t kEvidenceBytes = 256 * 1024;
+
 // nodes
 Response node_challenge(Context& context, const Request& request);
 Response node_register(Context& context, const Request& request);

@@ -10,7 +10,6 @@
 namespace coordinator {
 namespace {
 
-constexpr size_t kBodyBytes = 256 * 1024;
 constexpr int64_t kHourSpanMs = 3'600'000;
 constexpr int64_t kMostAnHour = 60;
 
@@ -18,14 +17,14 @@ constexpr int64_t kMostAnHour = 60;
 
 Response evidence_post(Context& context, const Request& request) {
   return with_node(context, request, [&](SignedBy& by) {
-    const JsonBody parsed(request.body, kBodyBytes);
+    const JsonBody parsed(request.body, kEvidenceBytes);
     const JsonValue body = parsed.root();
     const std::string kind = body.text("kind", 32);
     const std::string relay = body.hex("relay_key", 32);
     std::vector<std::string> objects;
     std::string whole = by.node.key + kind + std::string(1, '\0') + relay;
     for (const JsonValue& item : body.array("objects", 8)) {
-      const auto bytes = from_hex_any(item.as_text(kBodyBytes));
+      const auto bytes = from_hex_any(item.as_text(kEvidenceBytes));
       if (!bytes) throw out_of_range("expected each of \"objects\" in lower-case hex digits");
       objects.push_back(*bytes);
       whole += be64(bytes->size()) + *bytes;

@@ -14,9 +14,9 @@
 namespace coordinator {
 namespace {
 
-constexpr size_t kBodyBytes = 8 * 1024;
 constexpr size_t kMostStreams = 24;
-constexpr size_t kMostRevocations = 100;  // 24 KB of the reply's 64 KiB
+constexpr size_t kMostRevocations = 100;
+constexpr size_t kReplyBytes = 64 * 1024;
 constexpr int64_t kTurnMs = 60'000;       // with more than 24 streams, each is named at least this often
 constexpr int64_t kMinVersion = 1;
 
@@ -30,7 +30,7 @@ struct Heartbeat {
 };
 
 Heartbeat read_heartbeat(Context& context, const Request& request, const NodeRecord& node) {
-  const JsonBody parsed(request.body, kBodyBytes);
+  const JsonBody parsed(request.body, kHeartbeatBytes);
   const JsonValue body = parsed.root();
   Heartbeat beat;
   body.integer("seq", 0, kMaxInteger);
@@ -90,7 +90,11 @@ std::string reply_of(Context& context, const SignedBy& by, int64_t echoed_versio
   out.member("assignments_version", by.node.assignments_version);
   if (echoed_version != by.node.assignments_version) out.raw("assignments", by.node.assignments);
   out.array("revocations");
-  for (const std::string& bytes : context.store->revocations(kMostRevocations)) out.text(to_hex(bytes));
+  for (const std::string& bytes : context.store->revocations(kMostRevocations)) {
+    // The newest come first; what does not fit has been told before.
+    if (out.str().size() + 2 * bytes.size() + 256 > kReplyBytes) break;
+    out.text(to_hex(bytes));
+  }
   out.end_array().member("min_version", kMinVersion);
   if (by.clock_warning) out.member("warning", "clock");
   return out.end_object().str();

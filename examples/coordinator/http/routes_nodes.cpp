@@ -15,7 +15,6 @@ namespace coordinator {
 namespace {
 
 constexpr size_t kTextBytes = 64;
-constexpr size_t kBodyBytes = 64 * 1024;
 constexpr int64_t kMaxKbps = 100'000'000;
 
 std::string key_of(const JsonValue& body, const char* name) {

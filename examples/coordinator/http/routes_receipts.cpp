@@ -11,7 +11,6 @@
 namespace coordinator {
 namespace {
 
-constexpr size_t kBatchBytes = 1024 * 1024;
 constexpr int64_t kMinuteMs = 60'000;
 constexpr int64_t kLateMinutes = 7 * 24 * 60;
 

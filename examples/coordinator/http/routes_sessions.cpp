@@ -14,7 +14,6 @@
 namespace coordinator {
 namespace {
 
-constexpr size_t kBodyBytes = 64 * 1024;
 constexpr int64_t kSeatMs = 600'000;
 constexpr int64_t kHoursAWeek = 168;
 constexpr int kRetryS = 2;

@@ -14,7 +14,6 @@
 namespace coordinator {
 namespace {
 
-constexpr size_t kBodyBytes = 64 * 1024;
 constexpr size_t kTitleBytes = 256;
 constexpr int64_t kSlackUs = 120'000'000;
 constexpr int64_t kAliasRestMs = 30LL * 24 * 3'600'000;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <libwebsockets.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 
@@ -82,6 +83,19 @@ const char* interface_of(const std::string& host) {
   return host.empty() || host == "0.0.0.0" || host == "::" || host == "*" ? nullptr : host.c_str();
 }
 
+// libwebsockets binds to addresses, not to names such as localhost.
+std::string numeric_host(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_family = AF_INET;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (host.find(':') != std::string::npos || getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return host;
+  char text[INET_ADDRSTRLEN] = {};
+  inet_ntop(AF_INET, &reinterpret_cast<sockaddr_in*>(found->ai_addr)->sin_addr, text, sizeof text);
+  freeaddrinfo(found);
+  return text;
+}
+
 }  // namespace
 
 int Server::State::adopt(lws* socket, Connection*& connection) {
@@ -140,7 +154,8 @@ Server::Server(const ServerOptions& options, Application& application)
   if (state_->context == nullptr) throw std::runtime_error("the network loop could not be made: too few resources");
 
   info.port = options.port;
-  info.iface = interface_of(options.host);
+  const std::string host = numeric_host(options.host);
+  info.iface = interface_of(host);
   info.protocols = protocols;
   info.vhost_name = "coordinator";
   info.listen_accept_role = "raw-skt";

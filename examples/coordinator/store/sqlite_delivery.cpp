@@ -22,6 +22,10 @@ std::vector<SessionRecord> SqliteStore::session(const std::string& id) {
   return out;
 }
 
+void SqliteStore::forget_sessions(uint64_t ended_before_us) {
+  db_.prepare("DELETE FROM session WHERE not_after_us<?").bind(ended_before_us).run();
+}
+
 Store::SeatAnswer SqliteStore::seat_answer(const std::string& stream, const std::string& seat, int64_t since_ms) {
   Statement newest = db_.prepare(
       "SELECT id, drawn_ms FROM session WHERE stream=? AND seat=? AND drawn_ms>=? ORDER BY drawn_ms DESC, id LIMIT 1");

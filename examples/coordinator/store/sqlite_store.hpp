@@ -47,6 +47,7 @@ class SqliteStore final : public Store {
 
   void add_session(const SessionRecord& session) override;
   std::vector<SessionRecord> session(const std::string& id) override;
+  void forget_sessions(uint64_t ended_before_us) override;
   SeatAnswer seat_answer(const std::string& stream, const std::string& seat, int64_t since_ms) override;
   std::vector<ReceiptRecord> receipts_of(const std::string& session) override;
   void save_receipt(const ReceiptRecord& receipt) override;

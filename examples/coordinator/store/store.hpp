@@ -78,6 +78,7 @@ class Store {
   // sessions and delivery
   virtual void add_session(const SessionRecord& session) = 0;
   virtual std::vector<SessionRecord> session(const std::string& id) = 0;
+  virtual void forget_sessions(uint64_t ended_before_us) = 0;
   // The relays, in their places, of a seat's newest answer for a stream that was drawn since then.
   struct SeatAnswer {
     std::vector<std::string> relays;

@@ -6,15 +6,20 @@ const byId = (id) => document.getElementById(id);
 
 function cell(name, content, kind) {
   const td = document.createElement("td");
+  td.setAttribute("role", "cell");
   td.dataset.name = name;
   if (kind) td.className = kind;
-  td.append(content);
+  // One child, so that a phone's row keeps a name and its content apart.
+  const span = document.createElement("span");
+  span.append(content);
+  td.append(span);
   return td;
 }
 
 function heading(title, sub) {
   const th = document.createElement("th");
   th.scope = "row";
+  th.setAttribute("role", "rowheader");
   th.append(title);
   if (sub) {
     const span = document.createElement("span");
@@ -42,6 +47,7 @@ function link(url, text, label) {
 
 function row(...cells) {
   const tr = document.createElement("tr");
+  tr.setAttribute("role", "row");
   tr.append(...cells);
   return tr;
 }
