@@ -1,0 +1,278 @@
+#include "world.hpp"
+
+#include <cstdio>
+
+namespace streamr::sim {
+
+namespace {
+
+constexpr std::uint64_t second_us = 1'000'000;
+constexpr std::uint64_t first_part_us = 8 * second_us;      // the origin has the stream by then
+constexpr std::uint64_t viewers_from_us = 20 * second_us;
+constexpr std::uint64_t viewers_within_us = 40 * second_us;
+constexpr std::uint32_t behind_chunks = 10;                 // a hole is waited for as long as a repair may take, five parts
+
+crypto::KeyPair key_number(std::uint64_t number) {
+  std::array<std::uint8_t, 32> seed{};
+  store_u64(seed.data(), number);
+  seed[31] = 0x51;
+  return crypto::KeyPair::from_seed(seed);
+}
+
+}  // namespace
+
+World::World(WorldPlan plan)
+    : plan_(plan), network_(plan.seed, *this), coordinator_(network_, key_number(1)), root_(key_number(2)), session_(key_number(3)) {}
+
+void World::broken(const std::string& what) const {
+  throw Broken("at " + std::to_string(network_.now_us() / 1000) + " ms: " + what);
+}
+
+WorldReport World::run() {
+  try {
+    build();
+    network_.run_until(Network::start_us + plan_.seconds * second_us);
+  } catch (const Broken& what) {
+    broken(what.what());
+  }
+  report_.published = monitor_.published_chunks();
+  for (const Viewer& viewer : viewers_) {
+    report_.delivered += viewer.told;
+    report_.missed += viewer.missed;
+    if (viewer.told > 0) ++report_.viewers_served;
+    const bool long_here = viewer.watch && viewer.joined_us + 30 * second_us < network_.now_us();
+    if (long_here && (!viewer.last || *viewer.last + behind_chunks < report_.published)) ++report_.viewers_behind;
+  }
+  report_.slices_checked = monitor_.slices_checked();
+  report_.headers_checked = monitor_.headers_checked();
+  report_.receipts = monitor_.receipts_seen();
+  report_.longest_path = monitor_.longest_path();
+  report_.widest_use_bytes = monitor_.widest_use_bytes();
+  report_.events = network_.events();
+  report_.digest = network_.digest();
+  report_.coordinator = coordinator_.figures();
+  check_end(report_);
+  return report_;
+}
+
+void World::check_end(const WorldReport& report) const {
+  if (report.published < plan_.seconds * 1000 / plan_.part_ms / 2) broken("the publisher could publish only " + std::to_string(report.published) + " chunks");
+  if (report.viewers_served < plan_.viewers) broken(std::to_string(plan_.viewers - report.viewers_served) + " viewers never saw anything");
+  if (!plan_.faults && report.missed != 0) broken(std::to_string(report.missed) + " chunks never came to a viewer although nothing went wrong");
+  if (!plan_.faults && report.rejected != 0) broken(std::to_string(report.rejected) + " refusals although nobody lied");
+  // A viewer whose both relays lost their parents in one moment loses what was on air meanwhile; nearly nobody does.
+  if (report.missed * 100 > report.delivered) broken(std::to_string(report.missed) + " of " + std::to_string(report.delivered) + " chunks were missed");
+  if (report.viewers_behind * 100 > plan_.viewers) broken(std::to_string(report.viewers_behind) + " viewers are behind at the end");
+  if (report.coordinator.receipts_settled == 0) broken("no receipt was settled");
+  if (report.tampered > 0 && report.rejected == 0) broken("octets were changed on the way and nobody noticed");
+}
+
+void World::build() {
+  add_relays();
+  add_publisher();
+  add_viewers();
+  if (plan_.faults) plan_faults();
+}
+
+void World::add_relays() {
+  Prng& random = network_.random();
+  for (std::uint32_t n = 0; n <= plan_.relays; ++n) {
+    HostPlan plan{{}, key_number(1'000 + n), "ws://relay-" + std::to_string(n) + "/relay", 0, 0, 0};
+    plan.config.role = n == 0 ? STREAMR_ROLE_ORIGIN : STREAMR_ROLE_RELAY;
+    plan.config.coordinator_url = "http://coordinator";
+    plan.config.advertise_url = plan.url;
+    plan.config.name = "relay-" + std::to_string(n);
+    plan.config.memory_bytes = 4 << 20;
+    plan.config.serves_http = false;
+    plan.access_us = static_cast<std::uint32_t>(random.between(2'000, 30'000));
+    plan.up_kbps = n == 0 ? 1'000'000 : static_cast<std::uint32_t>(random.between(20'000, 200'000));
+    plan.clock_off_us = static_cast<std::int64_t>(random.between(0, 200'000)) - 100'000;
+    const HostId host = static_cast<HostId>(network_.size());
+    // A twentieth next to the origin, a quarter behind them, the rest behind those.
+    const std::uint32_t near = std::max(4u, plan_.relays / 20), middle = std::max(4u, plan_.relays / 4);
+    coordinator_.place(host, n == 0 ? 0 : n <= near ? 1 : n <= near + middle ? 2 : 3);
+    if (n == 0) origin_ = host;
+    else relays_.push_back(host);
+    network_.add(std::move(plan));
+  }
+}
+
+void World::add_publisher() {
+  HostPlan plan{{}, key_number(4), "", 5'000, 100'000, 0};
+  plan.config.role = STREAMR_ROLE_PUBLISHER;
+  plan.config.coordinator_url = "http://coordinator";
+  plan.config.name = "publisher";
+  publisher_ = network_.add(std::move(plan));
+  monitor_.set_publisher(publisher_);
+  const Now now = network_.now_of(publisher_);
+  proto::Certificate fields;
+  fields.session_key = session_.public_key();
+  fields.epoch = now.unix_us / 1000 << 16;
+  fields.serial = 1;
+  fields.not_before_s = now.unix_us / second_us - 60;
+  fields.not_after_s = fields.not_before_s + 2 * 3600;
+  fields.track_mask = 1;
+  fields.max_kbps = 8'000;
+  const std::uint8_t target_s = static_cast<std::uint8_t>(std::max(2u, (plan_.part_ms + 999) / 1000));
+  core::PublishOptions options{proto::issue_certificate(fields, root_), session_, {{0, proto::TrackKind::muxed, proto::ContentType::cmaf, 64}}, "show", "", "", "", "", plan_.part_ms * 1000, target_s, 0};
+  auto opened = network_.node(publisher_)->publish(std::move(options), now);
+  if (!opened) throw Broken("publish: " + opened.error().text);
+  publication_ = *opened;
+  network_.settle(publisher_);
+  network_.script(first_part_us, publish_part);
+}
+
+void World::add_viewers() {
+  Prng& random = network_.random();
+  viewers_.resize(plan_.viewers);
+  for (std::uint32_t n = 0; n < plan_.viewers; ++n) {
+    HostPlan plan{{}, key_number(100'000 + n), "", 0, 0, 0};
+    plan.config.role = STREAMR_ROLE_VIEWER;
+    plan.config.coordinator_url = "http://coordinator";
+    plan.config.name = "viewer";
+    plan.config.memory_bytes = 1 << 20;
+    plan.config.serves_http = false;
+    plan.access_us = static_cast<std::uint32_t>(random.between(5'000, 60'000));
+    plan.up_kbps = 5'000;
+    plan.clock_off_us = static_cast<std::int64_t>(random.between(0, 1'000'000)) - 500'000;
+    viewers_[n].host = static_cast<HostId>(network_.size());
+    viewer_of_[viewers_[n].host] = n;
+    network_.add(std::move(plan));
+    network_.script(viewers_from_us + random.below(viewers_within_us), viewer_joins, n);
+  }
+}
+
+void World::join(std::uint32_t number) {
+  Viewer& viewer = viewers_[number];
+  if (viewer.watch) return;
+  core::WatchOptions options;
+  options.stream = "show";
+  options.start = proto::Start::newest_independent;
+  auto watch = network_.node(viewer.host)->watch(std::move(options), network_.now_of(viewer.host));
+  if (!watch) throw Broken("watch: " + watch.error().text);
+  viewer.watch = *watch;
+  viewer.last.reset();
+  viewer.joined_us = network_.now_us();
+  network_.settle(viewer.host);
+  // Some go after a while and come back later.
+  Prng& random = network_.random();
+  if (plan_.churn && random.chance(0.2)) network_.script(network_.now_us() + random.between(30, 200) * second_us, viewer_leaves, number);
+}
+
+void World::push_part() {
+  const Now now = network_.now_of(publisher_);
+  const auto push = [&](std::uint8_t flags, std::size_t bytes, std::uint32_t duration_us) {
+    ByteVector payload(bytes);
+    for (std::size_t at = 0; at + 8 <= bytes; at += 8) store_u64(payload.data() + at, network_.random().next());
+    const core::PublicationPart part{0, flags, SharedBytes::copy(payload), media_us_, now.unix_us, duration_us};
+    monitor_.published(media_us_, (flags & proto::init) != 0, std::move(payload));
+    if (const auto pushed = network_.node(publisher_)->push(publication_, part, now); !pushed) throw Broken("push: " + pushed.error().text);
+  };
+  if (media_us_ == 0) push(proto::init, 600, 0);
+  push(proto::independent | proto::last_in_segment, network_.random().between(2, 20) * 1024, plan_.part_ms * 1000);
+  media_us_ += plan_.part_ms * 1000ull;
+  network_.settle(publisher_);
+  network_.script(network_.now_us() + plan_.part_ms * 1000ull, publish_part);
+}
+
+void World::on_sent(WireId wire, const Wire& ends, bool by_client, ByteView message) {
+  const HostId from = by_client ? ends.client : ends.server;
+  monitor_.on_sent(wire, ends, by_client, message, network_.plan(from).key.public_key());
+}
+
+void World::on_event(HostId host, core::NodeEvent& event) {
+  if (event.kind == STREAMR_EVENT_REJECTED) ++report_.rejected;
+  if (plan_.talk && event.kind != STREAMR_EVENT_CHUNK)
+    std::printf("%llu ms %s (%u): event %u, %lld: %s\n", static_cast<unsigned long long>(network_.now_us() / 1000),
+                network_.plan(host).config.name.c_str(), host, event.kind, static_cast<long long>(event.value), event.text.c_str());
+  if (event.kind == STREAMR_EVENT_UPSTREAM && event.value == 2) ++report_.switches;
+  if (event.kind == STREAMR_EVENT_ERROR && host == publisher_) throw Broken("publisher: " + event.text);
+  if (event.kind != STREAMR_EVENT_CHUNK) return;
+  const auto number = monitor_.on_told(*event.chunk);
+  const auto found = viewer_of_.find(host);
+  if (found == viewer_of_.end() || !number) return;
+  Viewer& viewer = viewers_[found->second];
+  if (!viewer.watch) return;
+  if (viewer.last && *number <= *viewer.last) throw Broken("a viewer was told chunk " + std::to_string(*number) + " after " + std::to_string(*viewer.last));
+  if (viewer.last) viewer.missed += *number - *viewer.last - 1;
+  if (plan_.talk && viewer.last && *number != *viewer.last + 1)
+    std::printf("%llu ms viewer host %u misses %u chunks after %u\n", static_cast<unsigned long long>(network_.now_us() / 1000), host, *number - *viewer.last - 1, *viewer.last);
+  viewer.last = *number;
+  ++viewer.told;
+}
+
+HostId World::some_relay() { return relays_[network_.random().below(relays_.size())]; }
+
+void World::plan_faults() {
+  Prng& random = network_.random();
+  const std::uint64_t from_us = 70 * second_us, to_us = plan_.seconds * second_us;
+  if (to_us <= from_us + 40 * second_us) return;
+  const auto some_time = [&] { return random.between(from_us, to_us - 40 * second_us); };
+  const std::uint32_t often = std::max(3u, plan_.relays / 10);
+  for (std::uint32_t n = 0; n < often; ++n) {
+    const HostId relay = some_relay();
+    const std::uint64_t at_us = some_time();
+    network_.script(at_us, relay_crashes, relay * 2ull + random.below(2));
+    network_.script(at_us + random.between(5, 60) * second_us, relay_restarts, relay);
+    const std::uint64_t pair = std::uint64_t{some_relay()} << 32 | some_relay();
+    const std::uint64_t parted_us = some_time();
+    network_.script(parted_us, hosts_part, pair);
+    network_.script(parted_us + random.between(2, 40) * second_us, hosts_meet, pair);
+    for (int times = 0; times < 3; ++times) network_.script(some_time(), wire_tampered);
+  }
+  const std::uint64_t down_us = some_time(), loss_us = some_time();
+  network_.script(down_us, coordinator_down);
+  network_.script(down_us + 30 * second_us, coordinator_up);
+  network_.script(loss_us, loss_begins);
+  network_.script(loss_us + 20 * second_us, loss_ends);
+}
+
+// One bit of the next slice on some connection of a relay flips on its way.
+void World::tamper() {
+  const auto& wires = network_.wires();
+  for (int tries = 0; tries < 200; ++tries) {
+    const auto wire = static_cast<WireId>(network_.random().below(wires.size()));
+    if (!wires[wire].open || !network_.alive(wires[wire].server) || wires[wire].server == origin_) continue;
+    const std::uint64_t where = network_.random().next();
+    network_.tamper_next(wire, [where, this](ByteVector& message) {
+      std::size_t at = 0;
+      while (at + 8 < message.size() && message[at] != 0x08) at += 8 + load_u32(message.data() + at + 4);
+      if (at + 17 >= message.size()) return false;
+      const std::size_t length = load_u32(message.data() + at + 4) - 8;
+      message[at + 16 + where % length] ^= static_cast<std::uint8_t>(1u << (where >> 60 & 7));
+      ++report_.tampered;
+      return true;
+    });
+    return;
+  }
+}
+
+void World::on_script(std::uint64_t what, std::uint64_t whom) {
+  if (plan_.talk)
+    std::printf("%llu ms script %llu, %llx\n", static_cast<unsigned long long>(network_.now_us() / 1000),
+                static_cast<unsigned long long>(what), static_cast<unsigned long long>(whom));
+  switch (what) {
+    case publish_part: return push_part();
+    case viewer_joins: return join(static_cast<std::uint32_t>(whom));
+    case viewer_leaves: {
+      Viewer& viewer = viewers_[whom];
+      if (!viewer.watch) return;
+      network_.node(viewer.host)->unwatch(*viewer.watch, network_.now_of(viewer.host));
+      viewer.watch.reset();
+      network_.settle(viewer.host);
+      return network_.script(network_.now_us() + network_.random().between(5, 60) * second_us, viewer_joins, whom);
+    }
+    case relay_crashes: ++report_.crashes; return network_.crash(static_cast<HostId>(whom / 2), whom % 2 == 1);
+    case relay_restarts: return network_.restart(static_cast<HostId>(whom));
+    case hosts_part: ++report_.partings; return network_.part(static_cast<HostId>(whom >> 32), static_cast<HostId>(whom), true);
+    case hosts_meet: return network_.part(static_cast<HostId>(whom >> 32), static_cast<HostId>(whom), false);
+    case coordinator_down: return coordinator_.set_down(true);
+    case coordinator_up: return coordinator_.set_down(false);
+    case wire_tampered: return tamper();
+    case loss_begins: return network_.set_loss({20'000, 300'000});
+    case loss_ends: return network_.set_loss({});
+    default: return;
+  }
+}
+
+}  // namespace streamr::sim
