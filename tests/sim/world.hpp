@@ -13,7 +13,7 @@ struct WorldPlan {
   std::uint32_t relays = 200;
   std::uint32_t viewers = 2'000;
   std::uint32_t seconds = 600;
-  std::uint32_t part_ms = 5'000;             // one chunk each, a whole segment
+  std::uint32_t part_ms = 6'000;             // one chunk each, a whole segment
   bool faults = true;
   bool talk = false;                         // print what happens
   bool churn = true;                         // viewers leave and come back
