@@ -114,7 +114,7 @@ SinkAnswer LibrarySink::open_epoch(const EpochBegin& begin) {
   publication_ = opened;
   waiting_.clear();
   waiting_bytes_ = 0;
-  over_rate_ = false;
+  over_rate_ = skip_to_independent_ = skip_after_queue_ = false;
   discontinuity_ = figures_.epochs++ > 0;
   log_info("epoch", "a new epoch begins",
            {{"epoch", std::to_string(figures_.epoch)}, {"part_us", begin.plan.part_target_us},
@@ -139,18 +139,29 @@ SinkAnswer LibrarySink::push(MediaPart part) {
 SinkAnswer LibrarySink::enqueue(Waiting part) {
   // Rather a gap that everyone can see than memory without end.
   if (waiting_bytes_ + part.bytes.size() > max_waiting_bytes && (part.flags & STREAMR_CHUNK_INIT) == 0) {
-    part.bytes.clear();
-    part.flags = static_cast<std::uint16_t>((part.flags | STREAMR_CHUNK_GAP) & ~STREAMR_CHUNK_INDEPENDENT);
+    skip_after_queue_ = true;
+  }
+  if ((part.flags & (STREAMR_CHUNK_INDEPENDENT | STREAMR_CHUNK_INIT)) != 0 && waiting_bytes_ < max_waiting_bytes / 2) {
+    skip_after_queue_ = false;
   }
   waiting_bytes_ += part.bytes.size();
+  if (skip_after_queue_ && (part.flags & STREAMR_CHUNK_GAP) == 0) make_gap(part);
   waiting_.push_back(std::move(part));
   return hand_over();
+}
+
+void LibrarySink::make_gap(Waiting& part) {
+  waiting_bytes_ -= part.bytes.size();
+  part.bytes.clear();
+  part.flags = static_cast<std::uint16_t>((part.flags | STREAMR_CHUNK_GAP) & ~STREAMR_CHUNK_INDEPENDENT);
 }
 
 SinkAnswer LibrarySink::hand_over() {
   SinkAnswer answer = SinkAnswer::taken;
   while (!waiting_.empty()) {
     Waiting& next = waiting_.front();
+    if ((next.flags & (STREAMR_CHUNK_INDEPENDENT | STREAMR_CHUNK_INIT)) != 0) skip_to_independent_ = false;
+    if (skip_to_independent_ && (next.flags & STREAMR_CHUNK_GAP) == 0) make_gap(next);
     streamr_part_t part = STREAMR_PART_INIT;
     part.flags = next.flags;
     part.bytes = next.bytes.data();
@@ -161,16 +172,17 @@ SinkAnswer LibrarySink::hand_over() {
     const streamr_status_t status = streamr_publication_push(publication_, &part);
     if (status == STREAMR_E_AGAIN) return answer;
     if (status == STREAMR_E_LIMIT && (next.flags & STREAMR_CHUNK_GAP) == 0) {
+      make_gap(next);
+      skip_to_independent_ = true;
+      // A fixed limit stays; only one that we chose may grow, with a new epoch.
+      const bool may_grow = options_.root != nullptr && options_.max_kbps == 0;
+      if (may_grow) answer = SinkAnswer::new_epoch_wanted;
       if (!std::exchange(over_rate_, true)) {
-        kbps_ = kbps_ * 2;
-        log_warn("over_rate", "the source is faster than its certificate allows; parts are left out until the next key frame",
-                 {{"max_kbps", kbps_ / 2}});
+        log_warn("over_rate", std::string("the source is faster than its certificate allows; parts are left out") +
+                                  (may_grow ? " until the next key frame" : "; lower its rate or raise the limit"),
+                 {{"max_kbps", kbps_}});
+        if (may_grow) kbps_ *= 2;
       }
-      waiting_bytes_ -= next.bytes.size();
-      next.bytes.clear();
-      next.flags = static_cast<std::uint16_t>((next.flags | STREAMR_CHUNK_GAP) & ~STREAMR_CHUNK_INDEPENDENT);
-      // A fixed limit stays; only one that we chose may grow with a new epoch.
-      if (options_.root && options_.max_kbps == 0) answer = SinkAnswer::new_epoch_wanted;
       continue;
     }
     if (status == STREAMR_E_EXPIRED) {
@@ -224,7 +236,14 @@ void LibrarySink::on_event(const streamr_event_t& event) {
     case STREAMR_EVENT_UPSTREAM: log_info("origin", event.text, {{"state", event.value}}); break;
     case STREAMR_EVENT_REJECTED: log_warn("rejected", event.text, {{"code", event.value}}); break;
     case STREAMR_EVENT_ENDED: log_info("ended", event.text, {{"code", event.value}}); break;
-    case STREAMR_EVENT_ERROR: log_warn("library", event.text, {{"status", event.value}}); break;
+    case STREAMR_EVENT_ERROR:
+      log_warn("library", event.text, {{"status", event.value}});
+      // A stream that runs goes on; one that nobody took yet has nobody to go on for.
+      if (event.value == STREAMR_E_REFUSED && !figures_.ready) {
+        refused_ = true;
+        reason_ = event.text;
+      }
+      break;
     default: break;
   }
 }

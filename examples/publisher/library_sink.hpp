@@ -43,6 +43,7 @@ class LibrarySink : public StreamSink {
   void stop(std::uint32_t deadline_ms);
   bool renewal_due(std::uint64_t now_s) const override;
   const std::string& reason() const override { return reason_; }
+  bool refused() const override { return refused_; }
   const SinkFigures& figures() const { return figures_; }
   std::string stream_id_hex() const;
 
@@ -57,6 +58,7 @@ class LibrarySink : public StreamSink {
   SinkAnswer enqueue(Waiting part);
   SinkAnswer hand_over();
   void on_event(const streamr_event_t& event);
+  void make_gap(Waiting& part);
 
   SinkOptions options_;
   streamr_node_t* node_ = nullptr;
@@ -70,6 +72,9 @@ class LibrarySink : public StreamSink {
   std::uint32_t kbps_ = 0;
   bool discontinuity_ = false;
   bool over_rate_ = false;
+  bool skip_to_independent_ = false;  // what depends on a part that was left out is of no use
+  bool skip_after_queue_ = false;     // the same, for parts that came while too many waited
+  bool refused_ = false;
   std::deque<Waiting> waiting_;
   std::size_t waiting_bytes_ = 0;
   SinkFigures figures_;

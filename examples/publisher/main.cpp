@@ -63,6 +63,23 @@ void add_flags(CLI::App& app, Flags& flags) {
   app.add_flag("--json", flags.json, "One JSON object a second on standard output, and one at the end");
 }
 
+bool is_alias(std::string_view text) {
+  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789";
+  return text.size() <= 63 && letters.find(text.front()) != std::string_view::npos &&
+         text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string_view::npos;
+}
+
+bool is_sum(std::string_view text) {
+  constexpr std::string_view digits = "0123456789";
+  const std::size_t point = text.find('.');
+  const std::string_view whole = text.substr(0, point);
+  const std::string_view fraction = point == std::string_view::npos ? "0" : text.substr(point + 1);
+  const auto all_digits = [&](std::string_view part, std::size_t most) {
+    return !part.empty() && part.size() <= most && part.find_first_not_of(digits) == std::string_view::npos;
+  };
+  return all_digits(whole, 12) && all_digits(fraction, 6);
+}
+
 // Nothing, or the exit code after a sentence was printed.
 std::optional<int> check_flags(const Flags& flags) {
   const auto wrong = [](const char* sentence) { return fail(program, exit_usage, sentence); };
@@ -71,6 +88,10 @@ std::optional<int> check_flags(const Flags& flags) {
   if (flags.key.empty() == flags.session_key.empty()) {
     return wrong("give either --key with the root key or --session-key with --certificate");
   }
+  if (!flags.alias.empty() && !is_alias(flags.alias)) {
+    return wrong("--alias wants 1 to 63 of a-z, 0-9 and -, not beginning with -, such as ada-live");
+  }
+  if (!flags.pool.empty() && !is_sum(flags.pool)) return wrong("--pool wants a decimal sum with at most six decimals, such as 1000.0");
   if (flags.session_key.empty() != flags.certificates.empty()) return wrong("--session-key and --certificate belong together");
   if (flags.coordinator.empty() && flags.origin.empty()) return wrong("give --coordinator URL, or --origin URL of a relay");
   if (!flags.rtmp.empty() && flags.stream_key.empty() && flags.stream_key_file.empty()) {

@@ -38,7 +38,7 @@ bool Publisher::start_input(std::uint64_t now_us, std::string& reason) {
     return false;
   }
   auto run = std::make_unique<Run>(true);
-  if (!run->pipeline.start(ffmpeg_for_input(options_.input, input_is_file()), reason)) return false;
+  if (!run->pipeline.start(ffmpeg_for_input(options_.input, input_is_file(), adts_), reason)) return false;
   run->started = true;
   runs_.push_back(std::move(run));
   return true;
@@ -190,8 +190,13 @@ void Publisher::on_run_over(const Run& run, std::uint64_t now_us) {
     return;
   }
   const bool broken = run.pipeline.child().exit_code() != 0;
+  if (!run.pipeline.gave_media()) adts_ = !adts_;
+  if (input_is_file()) {
+    std::string reason;
+    if (!run.pipeline.gave_media() && barren_runs_ < 2 && start_input(now_us, reason)) return;
+    if (broken || !run.pipeline.gave_media()) return stop_with(exit_source, "the input cannot be read: " + words);
+  }
   if (input_is_file() || (!broken && run.pipeline.gave_media())) {
-    if (!run.pipeline.gave_media()) return stop_with(exit_source, "the input cannot be read: " + words);
     finishing_ = true;
     return;
   }
@@ -204,6 +209,7 @@ void Publisher::on_run_over(const Run& run, std::uint64_t now_us) {
 
 void Publisher::on_time(std::uint64_t now_us) {
   if (done_) return;
+  if (sink_.refused()) return stop_with(exit_refused, sink_.reason());
   if (!runs_.empty() && runs_.front()->pipeline.packager().state() == Packager::State::running &&
       sink_.renewal_due(now_us / 1'000'000)) {
     runs_.front()->pipeline.packager().request_new_epoch();

@@ -77,6 +77,7 @@ class Publisher : public RtmpListener {
   std::uint64_t retry_wait_us_ = 0;
   std::uint64_t finish_by_us_ = 0;
   unsigned barren_runs_ = 0;
+  bool adts_ = true;   // how the next run of --input reads its sound; the other way after a run without media
   bool open_ = false;  // an epoch runs that was not ended
   bool finishing_ = false;
   bool done_ = false;

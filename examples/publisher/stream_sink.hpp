@@ -23,6 +23,8 @@ class StreamSink {
   // Ends every track for good.
   virtual void end() = 0;
   virtual const std::string& reason() const = 0;
+  // Whether nobody will ever take the stream as it is; reason() says why.
+  virtual bool refused() const { return false; }
   // Readable when on_ready() has something to do; -1 where nothing ever comes.
   virtual int event_fd() const { return -1; }
   virtual void on_ready() {}

@@ -35,9 +35,9 @@ std::size_t write_traf(BoxWriter& out, const PartTrack& track) {
   const Sample& first = track.samples.front();
   const std::size_t traf = out.begin(fourcc("traf"));
 
-  const std::uint32_t tfhd_flags =
+  const std::uint32_t head_flags =
       default_base_is_moof | (shared.duration ? 0x08u : 0u) | (shared.flags ? 0x20u : 0u);
-  const std::size_t tfhd = out.begin_full(fourcc("tfhd"), 0, tfhd_flags);
+  const std::size_t tfhd = out.begin_full(fourcc("tfhd"), 0, head_flags);
   out.u32(track.track_id);
   if (shared.duration) out.u32(first.duration);
   if (shared.flags) out.u32(flags_of(track, first));
@@ -47,9 +47,9 @@ std::size_t write_traf(BoxWriter& out, const PartTrack& track) {
   out.u64(first.dts);
   out.end(tfdt);
 
-  const std::uint32_t trun_flags = 0x201u | (shared.duration ? 0u : 0x100u) | (shared.flags ? 0u : 0x400u) |
+  const std::uint32_t run_flags = 0x201u | (shared.duration ? 0u : 0x100u) | (shared.flags ? 0u : 0x400u) |
                                    (shared.cts_zero ? 0u : 0x800u);
-  const std::size_t trun = out.begin_full(fourcc("trun"), 1, trun_flags);
+  const std::size_t trun = out.begin_full(fourcc("trun"), 1, run_flags);
   out.u32(static_cast<std::uint32_t>(track.samples.size()));
   const std::size_t offset_at = out.size();
   out.u32(0);

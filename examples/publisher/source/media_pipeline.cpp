@@ -27,11 +27,12 @@ std::vector<std::string> ffmpeg_for_flv() {
   return arguments;
 }
 
-std::vector<std::string> ffmpeg_for_input(const std::string& input, bool pace) {
+std::vector<std::string> ffmpeg_for_input(const std::string& input, bool pace, bool adts) {
   std::vector<std::string> arguments = {"-nostdin", "-hide_banner", "-loglevel", "warning", "-fflags", "+discardcorrupt"};
   if (pace) arguments.emplace_back("-re");
   arguments.emplace_back("-i");
   arguments.push_back(input);
+  if (adts) arguments.insert(arguments.end(), {"-bsf:a", "aac_adtstoasc"});
   add_output(arguments);
   return arguments;
 }

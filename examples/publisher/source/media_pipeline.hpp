@@ -11,8 +11,9 @@ namespace streamr::publisher {
 
 // Arguments for FLV on standard input: no address is ever opened.
 std::vector<std::string> ffmpeg_for_flv();
-// Arguments for a file or address; `pace` reads a file as fast as it plays.
-std::vector<std::string> ffmpeg_for_input(const std::string& input, bool pace);
+// Arguments for a file or address; `pace` reads a file as fast as it plays, `adts` takes AAC out of its transport framing
+// (harmless where there is none, but ffmpeg refuses it for any other sound).
+std::vector<std::string> ffmpeg_for_input(const std::string& input, bool pace, bool adts);
 
 class MediaPipeline {
  public:
