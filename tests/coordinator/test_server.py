@@ -110,6 +110,12 @@ def test_a_chunked_body_and_pipelined_requests_are_read(api):
     assert answers.count(b"HTTP/1.1 200 OK") == 4 and b"challenge_id" in answers
 
 
+def test_a_wish_to_upgrade_is_passed_over(api):
+    wish = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    answers = raw(api.port, wish * 2 + b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert answers.count(b"HTTP/1.1 200 OK") == 3 and answers.count(b"HTTP/1.1 ") == 3
+
+
 def test_slow_peers_disturb_nobody_and_are_ended(api):
     slow = [socket.create_connection(("127.0.0.1", api.port)) for _ in range(200)]
     for peer in slow:
@@ -201,7 +207,9 @@ def test_a_full_disk_refuses_writes_goes_on_reading_and_recovers(start):
 
     reply = wait_for(refused, 5, "a refused write")
     assert int(reply.headers["retry-after"]) >= 1 and reply.code == "unavailable"
-    assert lab.api.get("/payouts").status == 200 and lab.api.get("/health").status == 503
+    for target in ("/payouts", "/v1/status", "/streams", "/v1/streams", "/dashboard"):
+        assert lab.api.get(target).status == 200, target
+    assert lab.api.get("/health").status == 503
     assert "cannot be written" in lab.coordinator.log()
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, hard))
     assert wait_for(lambda: node.heartbeat([report(stream.id)]).status == 200, 5)

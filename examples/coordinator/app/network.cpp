@@ -91,7 +91,11 @@ void Network::rebuild() {
     const std::string parent = place == tree_.end() ? std::string() : place->second.parent;
     if (node.parent == parent) continue;
     node.parent = parent;
-    context_.store->save_parent(key, parent);
+    try {
+      context_.store->save_parent(key, parent);
+    } catch (const StoreUnavailable&) {
+      // Only a memory for the next start; reading goes on while the disk is full.
+    }
   }
   rebuilt_ms_ = context_.now_ms();
   stale_ = false;

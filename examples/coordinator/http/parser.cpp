@@ -202,13 +202,24 @@ HttpParser::HttpParser(ParserEvents events) : state_(std::make_unique<State>()) 
 
 HttpParser::~HttpParser() = default;
 
+// A wish to upgrade the protocol is passed over, as HTTP allows: what follows is the next request.
 bool HttpParser::feed(const char* bytes, size_t len) {
   State& s = *state_;
 #if defined(STREAMR_HTTP_LLHTTP)
-  const bool good = llhttp_execute(&s.parser, bytes, len) == HPE_OK;
+  auto result = llhttp_execute(&s.parser, bytes, len);
+  while (result == HPE_PAUSED_UPGRADE) {
+    const char* rest = llhttp_get_error_pos(&s.parser);
+    llhttp_resume_after_upgrade(&s.parser);
+    result = llhttp_execute(&s.parser, rest, static_cast<size_t>(bytes + len - rest));
+  }
+  const bool good = result == HPE_OK;
 #else
-  const size_t read = http_parser_execute(&s.parser, &s.settings, bytes, len);
-  const bool good = read == len && s.parser.http_errno == HPE_OK && s.parser.upgrade == 0;
+  size_t read = http_parser_execute(&s.parser, &s.settings, bytes, len);
+  while (s.parser.upgrade != 0 && s.parser.http_errno == HPE_OK && !s.begun) {
+    http_parser_init(&s.parser, HTTP_REQUEST);
+    read += http_parser_execute(&s.parser, &s.settings, bytes + read, len - read);
+  }
+  const bool good = read == len && s.parser.http_errno == HPE_OK;
 #endif
   if (good) return true;
   if (s.refusal.status == 0) {
