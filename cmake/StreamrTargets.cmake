@@ -88,6 +88,7 @@ function(streamr_add_program name)
   target_compile_definitions(${name} PRIVATE STREAMR_VERSION_STRING="${PROJECT_VERSION}")
   target_link_libraries(${name} PRIVATE streamr::streamr ${arg_LINKS})
   set_target_properties(${name} PROPERTIES
+    UNITY_BUILD OFF
     RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bin"
     INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
   install(TARGETS ${name} RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
