@@ -113,7 +113,7 @@ def build(stage, preset, targets, jobs):
 
 
 def count_ctest(log_text):
-    """Results per ctest entry: doctest programs count by test case, others as one.
+    """Results per ctest entry: doctest, pytest and unittest programs count by test case, others as one.
 
     Returns (passed, [names of failures]).
     """
@@ -128,10 +128,13 @@ def count_ctest(log_text):
             passed += int(cases[2])
             failed = int(cases[3]) or (0 if ok else 1)
             failures += [name[1]] * failed
-        elif ok:
-            passed += 1
+            continue
+        python = re.search(r"(?m)^(?:=+ )?(?:(\d+) failed, )?(\d+) passed.* in [\d.]+s|^Ran (\d+) tests? in", entry)
+        if ok:
+            passed += int((python[2] or python[3]) if python else 1)
         else:
-            failures.append(name[1])
+            passed += int(python[2] or 0) if python else 0
+            failures += [name[1]] * int((python and python[1]) or 1)
     return passed, failures
 
 

@@ -45,6 +45,11 @@ class Counting(unittest.TestCase):
         self.assertEqual(passed, 6 + 1 + 4)
         self.assertEqual(failures, ["test_core", "test_io"])
 
+    def test_python_programs_count_by_test(self):
+        log = ("1/2 Testing: arch_x\nRan 5 tests in 0.1s\nOK\nTest Passed.\n"
+               "2/2 Testing: wire\n2 failed, 7 passed in 3.21s\nTest Failed.\n")
+        self.assertEqual(check.count_ctest(log), (12, ["wire", "wire"]))
+
     def test_a_program_that_dies_without_a_summary_is_one_failure(self):
         self.assertEqual(check.count_ctest("1/1 Testing: test_x\nsegfault\nTest Failed.\n"), (0, ["test_x"]))
 
