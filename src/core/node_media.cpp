@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "core/node_state.hpp"
 
@@ -297,6 +298,8 @@ void Node::State::on_new_slice(Stream& stream, const ChunkPtr& chunk, std::uint1
 void Node::State::on_whole(Stream& stream, const ChunkPtr& chunk, Now now) {
   const auto& header = chunk->header();
   ++stream.chunks;
+  // Viewers are sent to relays whose heartbeat shows the stream: the first picture is told at once, not an interval later.
+  if (presence && stream.carried() && !header.has(proto::init) && !std::exchange(stream.shown, true)) presence->heartbeat_soon(now);
   std::erase(stream.unfinished, chunk);
   if (!header.has(proto::init) && header.slice_count != 0 && now.unix_us > header.capture_time_us)
     stream.chunk_latency_us.add(now.unix_us - header.capture_time_us);

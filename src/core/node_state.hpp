@@ -144,6 +144,7 @@ struct Stream {
   bool discontinuity_known = false;
   std::map<std::pair<std::uint16_t, ChunkPos>, std::uint64_t> asked;   // FETCH times, mono_us
   std::vector<ChunkPtr> unfinished;
+  bool shown = false;                           // a heartbeat has told, or is about to tell, that we hold media
   bool state_dirty = false;
   std::uint64_t state_saved_us = 0;
   std::uint64_t last_trim_us = 0;
