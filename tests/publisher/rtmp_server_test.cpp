@@ -132,6 +132,21 @@ TEST_CASE("a file is published as fast as it plays and ends the stream") {
   CHECK(studio.sink.ends == 1);
 }
 
+TEST_CASE("an MPEG-TS with AAC, and one with MP2, is published whole") {
+  Folder folder;
+  for (const std::string codec : {"aac", "mp2"}) {
+    CAPTURE(codec);
+    const std::string film = folder / (codec + ".ts");
+    REQUIRE(output_of("ffmpeg -v error -y" + picture + sound + "-t 4" + encoder(30) + "-c:a " + codec + " " + film).empty());
+    Studio studio(film);
+    std::string reason;
+    REQUIRE(studio.publisher.start_input(wall_us(), reason));
+    REQUIRE(studio.run_until([&] { return studio.publisher.done(); }, 20));
+    CHECK(studio.publisher.exit_code() == 0);
+    CHECK(studio.sink.parts.size() == 8);
+  }
+}
+
 TEST_CASE("an input that does not exist, and one that is no media, are refused with a sentence") {
   Studio missing("/nonexistent/film.mp4");
   std::string reason;
