@@ -40,7 +40,8 @@ class Histogram {
     std::uint64_t seen = 0;
     for (std::size_t i = 0; i < counts_.size(); ++i) {
       seen += counts_[i];
-      if (counts_[i] != 0 && static_cast<double>(seen) >= wanted) return std::min(max_, (floor_of(i) + floor_of(i + 1) - 1) / 2);
+      if (counts_[i] != 0 && static_cast<double>(seen) >= wanted)
+        return std::min(max_, (floor_of(i) + floor_of(i + 1) - 1) / 2);
     }
     return max_;
   }

@@ -18,7 +18,8 @@ std::vector<std::string_view> split(std::string_view text, char mark) {
 }
 
 HttpResponse unknown_address() {
-  return error_response(404, "expected an address below /live/{stream}: .m3u8, {track}.m3u8, or {epoch}/{track}/ and a media name");
+  return error_response(
+      404, "expected an address below /live/{stream}: .m3u8, {track}.m3u8, or {epoch}/{track}/ and a media name");
 }
 
 bool ends_with(std::string_view text, std::string_view tail) {
@@ -27,7 +28,8 @@ bool ends_with(std::string_view text, std::string_view tail) {
 
 }  // namespace
 
-HlsStream::HlsStream(const StreamStore& store, HlsConfig config) : state_(std::make_unique<State>(store, std::move(config))) {
+HlsStream::HlsStream(const StreamStore& store, HlsConfig config)
+    : state_(std::make_unique<State>(store, std::move(config))) {
   for (const auto& [number, epoch] : store.epochs())
     for (const auto& [track, held] : epoch.tracks) {
       for (const auto& [segment, chunk] : held.inits) state_->discontinuities.see(chunk->header());
@@ -51,7 +53,9 @@ void HlsStream::on_whole(const ChunkPtr& chunk, Now now) {
   state_->advance(state_->view(chunk->header().track), now);
 }
 
-void HlsStream::on_slice(const ChunkPtr& chunk, std::uint16_t, Now) { state_->feed_open(chunk); }
+void HlsStream::on_slice(const ChunkPtr& chunk, std::uint16_t, Now) {
+  state_->feed_open(chunk);
+}
 
 void HlsStream::on_time(Now now) {
   for (const auto& [number, epoch] : state_->store.epochs())
@@ -99,7 +103,8 @@ std::optional<HttpResponse> HlsStream::get(const HttpRequest& request, std::stri
 }
 
 void HlsStream::on_closed(HttpId id) {
-  for (auto& [track, shown] : state_->tracks) std::erase_if(shown.held, [id](const HeldRequest& held) { return held.request.id == id; });
+  for (auto& [track, shown] : state_->tracks)
+    std::erase_if(shown.held, [id](const HeldRequest& held) { return held.request.id == id; });
   std::erase_if(state_->open_bodies, [id](const State::Open& open) { return open.body.id == id; });
 }
 
@@ -126,7 +131,9 @@ std::uint32_t HlsStream::discontinuity_number(std::uint64_t epoch, std::uint64_t
   return held == nullptr ? 0 : state_->discontinuities.number(*held, segment);
 }
 
-const HlsStream::Counters& HlsStream::counters() const { return state_->counters; }
+const HlsStream::Counters& HlsStream::counters() const {
+  return state_->counters;
+}
 
 // ---- what the answers share
 

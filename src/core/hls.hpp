@@ -1,6 +1,6 @@
-// Decides the HTTP face of one stream (protocol §5): playlists derived from signed headers, media, .chunk, head, headers, cert.
-// Never serves a slice that the store has not got verified; never copies payloads.
-// Called by core/node: told of every change, asked for every request below /live/.
+// Decides the HTTP face of one stream (protocol §5): playlists derived from signed headers, media, .chunk, head,
+// headers, cert. Never serves a slice that the store has not got verified; never copies payloads. Called by core/node:
+// told of every change, asked for every request below /live/.
 #pragma once
 
 #include <memory>
@@ -33,7 +33,8 @@ class HlsStream {
   void on_time(Now now);                             // holes, ENDLIST, held requests
   std::uint64_t deadline_us() const;
 
-  // `rest` is what follows /live/{stream}: ".m3u8", "/0.m3u8", "/{epoch}/0/5.1.m4s", … nullopt: held, the answer comes by poll_reply.
+  // `rest` is what follows /live/{stream}: ".m3u8", "/0.m3u8", "/{epoch}/0/5.1.m4s", … nullopt: held, the answer comes
+  // by poll_reply.
   std::optional<HttpResponse> get(const HttpRequest& request, std::string_view rest, Now now);
   void on_closed(HttpId id);                         // the client of a held or open answer went away
 
@@ -41,9 +42,10 @@ class HlsStream {
   struct Pieces { HttpId id; std::vector<SharedBytes> pieces; bool end; };
   std::optional<Reply> poll_reply();
   std::optional<Pieces> poll_pieces();
-  void set_certificates(std::vector<std::shared_ptr<const proto::Certificate>> certificates);   // for …/cert/{cert_id}
+  void set_certificates(std::vector<std::shared_ptr<const proto::Certificate>> certificates);  // for …/cert/{cert_id}
 
-  // Discontinuity number of a segment, as SUB_OK tells it of the live one: the epoch's, and one more with each DISCONTINUITY.
+  // Discontinuity number of a segment, as SUB_OK tells it of the live one: the epoch's, and one more with each
+  // DISCONTINUITY.
   std::uint32_t discontinuity_number(std::uint64_t epoch, std::uint64_t segment) const;
   struct Counters { std::uint64_t renders = 0, gzips = 0; };
   const Counters& counters() const;

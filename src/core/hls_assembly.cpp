@@ -26,8 +26,10 @@ class Assembler {
   // A place whose octets are not all here, counted from when its CHUNK or the next one arrived.
   void missing_since(std::uint64_t arrived_us) {
     const std::uint64_t until = arrived_us + hole_us_;
-    if (now_us_ >= until) out_.gap = true;
-    else out_.wait_until_us = out_.wait_until_us == 0 ? until : std::min(out_.wait_until_us, until);
+    if (now_us_ >= until)
+      out_.gap = true;
+    else
+      out_.wait_until_us = out_.wait_until_us == 0 ? until : std::min(out_.wait_until_us, until);
   }
   SegmentAssembly& out() { return out_; }
 
@@ -54,15 +56,18 @@ SegmentAssembly assemble_segment(const TrackStore& track, std::uint64_t segment,
       return out;
     }
     out.parts.push_back(at->second);
-    if (chunk.header().has(proto::gap)) out.gap = true;
-    else if (!chunk.whole()) work.missing_since(chunk.arrived_mono_us());
+    if (chunk.header().has(proto::gap))
+      out.gap = true;
+    else if (!chunk.whole())
+      work.missing_since(chunk.arrived_mono_us());
     expected = std::uint32_t{at->first.part} + 1;
     out.ended = chunk.header().has(proto::last_in_segment);
   }
   if (out.ended) return out;
   if (at != track.parts.end()) {
     out.ended = true;
-    if (out.parts.empty() || !chain_leads(track, *out.parts.back(), *at->second)) work.missing_since(at->second->arrived_mono_us());
+    if (out.parts.empty() || !chain_leads(track, *out.parts.back(), *at->second))
+      work.missing_since(at->second->arrived_mono_us());
   } else if (epoch_over) {
     out.ended = true;
     out.none_ever = out.parts.empty();

@@ -31,10 +31,13 @@ std::optional<HttpResponse> HlsStream::State::settle(HlsTrackView& shown, const 
     return error_response(404, "the part that was promised did not come");
   }
   const bool any = !timeline.listed().empty();
-  const PlaceState state = !any && !held.place ? PlaceState::awaited : timeline.judge(held.place.value_or(PlaylistPlace{}));
-  if (state == PlaceState::too_far) return error_response(400, "expected a place near the live edge of this playlist, a later one came");
+  const PlaceState state =
+      !any && !held.place ? PlaceState::awaited : timeline.judge(held.place.value_or(PlaylistPlace{}));
+  if (state == PlaceState::too_far)
+    return error_response(400, "expected a place near the live edge of this playlist, a later one came");
   // A playlist that lists nothing at all makes players give up.
-  if (state == PlaceState::listed && (any || timeline.open() != nullptr)) return send_media_playlist(held.request, shown);
+  if (state == PlaceState::listed && (any || timeline.open() != nullptr))
+    return send_media_playlist(held.request, shown);
   if (!late) return std::nullopt;
   HttpResponse answer = error_response(503, "what this playlist request waits for did not come in time; ask again");
   answer.headers.emplace_back("Retry-After", "1");

@@ -17,16 +17,22 @@ std::string_view extension_of(proto::ContentType content) {
   return "";
 }
 
-std::string_view media_extension(std::string_view word) { return word == "m4s" ? "m4s" : word == "ts" ? "ts" : ""; }
+std::string_view media_extension(std::string_view word) {
+  return word == "m4s" ? "m4s" : word == "ts" ? "ts" : "";
+}
 
-HttpResponse not_held() { return error_response(404, "this relay does not hold that chunk, or not all of it yet"); }
+HttpResponse not_held() {
+  return error_response(404, "this relay does not hold that chunk, or not all of it yet");
+}
 
 HttpResponse wrong_form() {
-  return error_response(404, "this track's media has another form: .m4s is CMAF, .ts is MPEG-TS, anything else is .chunk only");
+  return error_response(
+      404, "this track's media has another form: .m4s is CMAF, .ts is MPEG-TS, anything else is .chunk only");
 }
 
 HttpResponse whole_chunk(const HttpRequest& request, const TrackStore* track, const ChunkPtr& chunk) {
-  HttpResponse response = plain_response(200, media_type(track, chunk->header().content_type), immutable_media, chunk->payload());
+  HttpResponse response =
+      plain_response(200, media_type(track, chunk->header().content_type), immutable_media, chunk->payload());
   response.headers.emplace_back("Streamr-Chunk", to_hex(chunk->header().raw));
   return conditional_media(request, std::move(response), '"' + to_hex(chunk->header_hash().view().first(16)) + '"');
 }
@@ -40,7 +46,8 @@ std::optional<MediaName> parse_media_name(std::string_view name) {
   const auto segment = parse_decimal_u64(name.substr(0, first_dot));
   if (!segment) return std::nullopt;
   std::string_view tail = name.substr(first_dot + 1);
-  if (const auto extension = media_extension(tail); !extension.empty()) return MediaName{MediaName::Kind::segment, {*segment, 0}, extension};
+  if (const auto extension = media_extension(tail); !extension.empty())
+    return MediaName{MediaName::Kind::segment, {*segment, 0}, extension};
   if (tail == "init.mp4") return MediaName{MediaName::Kind::init, {*segment, init_part}, {}};
   const auto second_dot = tail.find('.');
   if (second_dot == std::string_view::npos) return std::nullopt;
@@ -53,7 +60,8 @@ std::optional<MediaName> parse_media_name(std::string_view name) {
   return MediaName{MediaName::Kind::part, {*segment, *part}, extension};
 }
 
-std::optional<HttpResponse> HlsStream::State::answer_media(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track, const MediaName& name, Now now) {
+std::optional<HttpResponse> HlsStream::State::answer_media(const HttpRequest& request, std::uint64_t epoch,
+                                                           std::uint16_t track, const MediaName& name, Now now) {
   if (name.kind == MediaName::Kind::segment) return answer_segment(request, epoch, track, name);
   const ChunkPtr chunk = find(epoch, track, name.pos);
   const bool streams = name.kind == MediaName::Kind::chunk;
@@ -76,20 +84,23 @@ std::optional<HttpResponse> HlsStream::State::answer_media(const HttpRequest& re
 
 HttpResponse HlsStream::State::answer_part(const HttpRequest& request, const ChunkPtr& chunk, const MediaName& name) {
   const proto::ContentType content = chunk->header().content_type;
-  const bool fits = name.kind == MediaName::Kind::init ? content == proto::ContentType::cmaf : name.extension == extension_of(content);
+  const bool fits = name.kind == MediaName::Kind::init ? content == proto::ContentType::cmaf
+                                                       : name.extension == extension_of(content);
   if (!fits) return wrong_form();
   if (!chunk->whole() || chunk->header().payload_length == 0) return not_held();
   return whole_chunk(request, store.find_track(chunk->header().epoch, chunk->header().track), chunk);
 }
 
-HttpResponse HlsStream::State::answer_segment(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track, const MediaName& name) {
+HttpResponse HlsStream::State::answer_segment(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track,
+                                              const MediaName& name) {
   std::optional<std::vector<ChunkPtr>> parts;
   const EpochStore* newest = store.newest_epoch();
   const TrackStore* kept = store.find_track(epoch, track);
   if (kept != nullptr) parts = whole_segment(*kept, name.pos.segment, newest != nullptr && newest->epoch > epoch);
   if (!parts) {
     const auto shown = tracks.find(track);
-    const ListedSegment* listed = shown == tracks.end() ? nullptr : shown->second.timeline.find_segment(epoch, name.pos.segment);
+    const ListedSegment* listed =
+        shown == tracks.end() ? nullptr : shown->second.timeline.find_segment(epoch, name.pos.segment);
     if (listed != nullptr && !listed->gap) parts = listed->parts;
   }
   if (!parts || parts->empty()) return error_response(404, "this relay does not hold all parts of that segment");
@@ -99,7 +110,8 @@ HttpResponse HlsStream::State::answer_segment(const HttpRequest& request, std::u
   HttpResponse response = plain_response(200, media_type(kept, content), immutable_media, {});
   for (const ChunkPtr& part : *parts) response.pieces.push_back(part->payload());
   // The last header's hash stands for all: it is chained to those before it.
-  return conditional_media(request, std::move(response), '"' + to_hex(parts->back()->header_hash().view().first(16)) + "-all\"");
+  return conditional_media(request, std::move(response),
+                           '"' + to_hex(parts->back()->header_hash().view().first(16)) + "-all\"");
 }
 
 }  // namespace streamr::core

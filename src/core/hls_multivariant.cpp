@@ -7,12 +7,12 @@ namespace streamr::core {
 namespace {
 
 constexpr std::size_t max_init_infos = 64;
-constexpr std::size_t max_words = 8;     // id and aliases under which one stream is asked for
+constexpr std::size_t max_words = 8;  // id and aliases under which one stream is asked for
 
 struct ShownTrack {
   const TrackStore* held = nullptr;
   std::uint16_t number = 0;
-  const InitInfo* init = nullptr;        // null for MPEG-TS or an INIT that says nothing
+  const InitInfo* init = nullptr;  // null for MPEG-TS or an INIT that says nothing
   ChunkPtr init_chunk;
   std::uint64_t peak_bps = 0;
 };
@@ -24,7 +24,9 @@ ChunkPtr newest_init(const TrackStore& track) {
   return nullptr;
 }
 
-bool is_audio(const ShownTrack& track) { return track.held->info.kind == proto::TrackKind::audio; }
+bool is_audio(const ShownTrack& track) {
+  return track.held->info.kind == proto::TrackKind::audio;
+}
 
 std::string join_codecs(const std::string& video, const std::vector<ShownTrack>& audio) {
   std::string out = video;
@@ -49,7 +51,8 @@ proto::PlaylistVariant variant_of(const ShownTrack& track, const std::string& st
   return variant;
 }
 
-void add_audio_group(proto::MultivariantPlaylist& playlist, const std::vector<ShownTrack>& audio, const std::string& stream, bool inside_variants) {
+void add_audio_group(proto::MultivariantPlaylist& playlist, const std::vector<ShownTrack>& audio,
+                     const std::string& stream, bool inside_variants) {
   if (inside_variants) playlist.audio.push_back({"", "Main", 0, true});
   for (const ShownTrack& track : audio) {
     proto::PlaylistRendition rendition;
@@ -62,7 +65,8 @@ void add_audio_group(proto::MultivariantPlaylist& playlist, const std::vector<Sh
   }
 }
 
-proto::MultivariantPlaylist multivariant_of(const std::vector<ShownTrack>& shown, const HlsConfig& config, const std::string& stream) {
+proto::MultivariantPlaylist multivariant_of(const std::vector<ShownTrack>& shown, const HlsConfig& config,
+                                            const std::string& stream) {
   proto::MultivariantPlaylist playlist;
   playlist.steering_url = config.steering_url;
   playlist.pathway_id = config.pathway_id;
@@ -74,7 +78,8 @@ proto::MultivariantPlaylist multivariant_of(const std::vector<ShownTrack>& shown
   }
   std::uint64_t loudest_bps = 0;
   for (const ShownTrack& track : audio) loudest_bps = std::max(loudest_bps, track.peak_bps);
-  const bool muxed = std::all_of(pictures.begin(), pictures.end(), [](const ShownTrack& t) { return t.held->info.kind == proto::TrackKind::muxed; });
+  const bool muxed = std::all_of(pictures.begin(), pictures.end(),
+                                 [](const ShownTrack& t) { return t.held->info.kind == proto::TrackKind::muxed; });
   if (!audio.empty()) add_audio_group(playlist, audio, stream, muxed);
   for (const ShownTrack& track : pictures) {
     proto::PlaylistVariant variant = variant_of(track, stream);
@@ -90,7 +95,8 @@ proto::MultivariantPlaylist multivariant_of(const std::vector<ShownTrack>& shown
 std::string basis_of(std::uint64_t epoch, const std::vector<ShownTrack>& shown) {
   std::string out = std::to_string(epoch);
   for (const ShownTrack& track : shown) {
-    out += ';' + std::to_string(track.number) + ',' + std::to_string(static_cast<int>(track.held->info.kind)) + ',' + std::to_string(track.peak_bps);
+    out += ';' + std::to_string(track.number) + ',' + std::to_string(static_cast<int>(track.held->info.kind)) + ',' +
+           std::to_string(track.peak_bps);
     if (track.init_chunk) out += ',' + to_hex(track.init_chunk->header_hash().view().first(8));
   }
   return out;
@@ -100,7 +106,8 @@ std::uint64_t rate_of(const HlsTimeline* timeline, const TrackStore& track, cons
   if (timeline != nullptr && timeline->peak_bps() != 0) return timeline->peak_bps();
   if (track.info.kbps != 0) return std::uint64_t{track.info.kbps} * 1000;
   const ChunkPtr newest = init ? init : track.newest();
-  if (newest && newest->certificate() && newest->certificate()->max_kbps != 0) return std::uint64_t{newest->certificate()->max_kbps} * 1000;
+  if (newest && newest->certificate() && newest->certificate()->max_kbps != 0)
+    return std::uint64_t{newest->certificate()->max_kbps} * 1000;
   return 1;
 }
 
@@ -152,7 +159,8 @@ HttpResponse HlsStream::State::answer_multivariant(const HttpRequest& request, s
     }
     epoch = at->first;
   }
-  if (shown.empty()) return error_response(404, "this stream has no playlist yet: the init section of a track is awaited");
+  if (shown.empty())
+    return error_response(404, "this stream has no playlist yet: the init section of a track is awaited");
   std::string basis = basis_of(epoch, shown);
   if (basis != multivariant_basis) {
     multivariant.clear();
@@ -162,7 +170,9 @@ HttpResponse HlsStream::State::answer_multivariant(const HttpRequest& request, s
   auto at = multivariant.find(stream);
   if (at == multivariant.end()) {
     if (multivariant.size() >= max_words) multivariant.clear();
-    at = multivariant.emplace(stream, keep_text(proto::render_multivariant_playlist(multivariant_of(shown, config, stream)))).first;
+    at = multivariant
+             .emplace(stream, keep_text(proto::render_multivariant_playlist(multivariant_of(shown, config, stream))))
+             .first;
     ++counters.renders;
   }
   return send_text(request, at->second, counters);

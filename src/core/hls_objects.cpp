@@ -20,17 +20,21 @@ std::vector<SharedBytes> ready_slices(const StoredChunk& chunk, std::uint16_t& n
 struct ChainPlace {
   ChunkPos pos;
   bool operator<(const ChainPlace& other) const { return key() < other.key(); }
-  std::pair<std::uint64_t, std::uint32_t> key() const { return {pos.segment, pos.part == init_part ? 0 : pos.part + 1u}; }
+  std::pair<std::uint64_t, std::uint32_t> key() const {
+    return {pos.segment, pos.part == init_part ? 0 : pos.part + 1u};
+  }
 };
 
 std::map<ChainPlace, ChunkPtr> chain_from(const TrackStore& track, ChunkPos from, std::uint64_t count) {
   std::map<ChainPlace, ChunkPtr> out;
   const std::uint64_t wanted_inits = count;
   for (auto at = track.inits.lower_bound(from.segment); at != track.inits.end() && out.size() < wanted_inits; ++at)
-    if (!(ChainPlace{at->second->header().pos()} < ChainPlace{from})) out.emplace(ChainPlace{at->second->header().pos()}, at->second);
+    if (!(ChainPlace{at->second->header().pos()} < ChainPlace{from}))
+      out.emplace(ChainPlace{at->second->header().pos()}, at->second);
   std::uint64_t parts = 0;
   const ChunkPos first = from.part == init_part ? ChunkPos{from.segment, 0} : from;
-  for (auto at = track.parts.lower_bound(first); at != track.parts.end() && parts < count; ++at, ++parts) out.emplace(ChainPlace{at->first}, at->second);
+  for (auto at = track.parts.lower_bound(first); at != track.parts.end() && parts < count; ++at, ++parts)
+    out.emplace(ChainPlace{at->first}, at->second);
   while (out.size() > count) out.erase(std::prev(out.end()));
   return out;
 }
@@ -94,7 +98,8 @@ HttpResponse HlsStream::State::answer_head(std::uint64_t epoch, std::uint16_t tr
   return plain_response(200, octets, "no-cache", newest->header_and_leaves().slice(0, proto::ChunkHeader::size));
 }
 
-HttpResponse HlsStream::State::answer_headers(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track) const {
+HttpResponse HlsStream::State::answer_headers(const HttpRequest& request, std::uint64_t epoch,
+                                              std::uint16_t track) const {
   const auto from_text = query_value(request.query(), "from");
   const auto dot = from_text ? from_text->find('.') : std::string_view::npos;
   if (dot == std::string_view::npos) return error_response(400, "expected from={segment}.{part} in the query");
@@ -112,16 +117,19 @@ HttpResponse HlsStream::State::answer_headers(const HttpRequest& request, std::u
   const auto run = chain_from(*held, {*segment, *part}, count);
   if (run.empty()) return error_response(404, "this relay holds no header from there on");
   HttpResponse response = plain_response(200, octets, "no-cache", {});
-  for (const auto& [place, chunk] : run) response.pieces.push_back(chunk->header_and_leaves().slice(0, proto::ChunkHeader::size));
+  for (const auto& [place, chunk] : run)
+    response.pieces.push_back(chunk->header_and_leaves().slice(0, proto::ChunkHeader::size));
   return response;
 }
 
-HttpResponse HlsStream::State::answer_certificate(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track, std::string_view id) const {
+HttpResponse HlsStream::State::answer_certificate(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track,
+                                                  std::string_view id) const {
   const auto wanted = fixed_from_hex<CertId>(id);
   if (!wanted) return error_response(404, "expected a certificate id of 16 lower-case hex digits");
   std::shared_ptr<const proto::Certificate> found;
   const auto consider = [&](const std::shared_ptr<const proto::Certificate>& certificate) {
-    if (certificate && certificate->epoch == epoch && certificate->allows_track(track) && certificate->id() == *wanted) found = certificate;
+    if (certificate && certificate->epoch == epoch && certificate->allows_track(track) && certificate->id() == *wanted)
+      found = certificate;
   };
   for (const auto& certificate : certificates) consider(certificate);
   if (const TrackStore* held = store.find_track(epoch, track); held != nullptr && !found) {
@@ -132,7 +140,8 @@ HttpResponse HlsStream::State::answer_certificate(const HttpRequest& request, st
       last = &chunk->certificate();
       consider(*last);
     }
-    for (const auto& [segment, chunk] : held->inits) if (!found) consider(chunk->certificate());
+    for (const auto& [segment, chunk] : held->inits)
+      if (!found) consider(chunk->certificate());
   }
   if (!found) return error_response(404, "this relay holds no such certificate of that epoch and track");
   HttpResponse response = plain_response(200, octets, immutable_media, SharedBytes::copy(found->raw));

@@ -37,7 +37,8 @@ std::size_t first_with_parts(const HlsTimeline& timeline) {
   if (timeline.open() != nullptr)
     for (const ListedPart& mark : timeline.open()->marks) behind_us += mark.duration_us;
   std::size_t at = timeline.listed().size();
-  while (at > 0 && behind_us < 3 * s_to_us(timeline.target_duration_s())) behind_us += timeline.listed()[--at].duration_us;
+  while (at > 0 && behind_us < 3 * s_to_us(timeline.target_duration_s()))
+    behind_us += timeline.listed()[--at].duration_us;
   return at;
 }
 
@@ -48,7 +49,9 @@ std::string render(const HlsTimeline& timeline, std::uint16_t track, bool low_la
   playlist.can_block = low_latency;
   playlist.part_target_us = parts ? timeline.part_target_us() : 0;
   const ListedSegment* open = parts ? timeline.open() : nullptr;
-  playlist.media_sequence = !timeline.listed().empty() ? timeline.listed().front().number : open != nullptr ? open->number : 0;
+  playlist.media_sequence = !timeline.listed().empty() ? timeline.listed().front().number
+                            : open != nullptr          ? open->number
+                                                       : 0;
   playlist.discontinuity_sequence = timeline.discontinuity_sequence();
   playlist.ended = timeline.ended();
   ChunkPtr map;
@@ -56,9 +59,11 @@ std::string render(const HlsTimeline& timeline, std::uint16_t track, bool low_la
   for (std::size_t i = 0; i < timeline.listed().size(); ++i)
     playlist.segments.push_back(line_of(timeline.listed()[i], track, i >= parts_from, map));
   if (open != nullptr) playlist.open.push_back(line_of(*open, track, true, map));
-  const bool is_cmaf = open != nullptr ? open->init != nullptr : !timeline.listed().empty() && timeline.listed().back().init != nullptr;
+  const bool is_cmaf =
+      open != nullptr ? open->init != nullptr : !timeline.listed().empty() && timeline.listed().back().init != nullptr;
   if (const auto hint = timeline.hint(); parts && hint)
-    playlist.hint_uri = place(timeline.epoch(), track, hint->segment) + '.' + std::to_string(hint->part) + (is_cmaf ? ".m4s" : ".ts");
+    playlist.hint_uri =
+        place(timeline.epoch(), track, hint->segment) + '.' + std::to_string(hint->part) + (is_cmaf ? ".m4s" : ".ts");
   return proto::render_media_playlist(playlist);
 }
 
@@ -75,7 +80,8 @@ Directives directives_of(std::string_view query) {
   PlaylistPlace place;
   const auto segment = parse_decimal_u64(*msn);
   const auto index = part ? parse_decimal_u64(*part) : std::optional<std::uint64_t>{};
-  if (!segment || (part && !index)) return {std::nullopt, error_response(400, "expected decimal numbers in _HLS_msn and _HLS_part")};
+  if (!segment || (part && !index))
+    return {std::nullopt, error_response(400, "expected decimal numbers in _HLS_msn and _HLS_part")};
   return {PlaylistPlace{*segment, index}, std::nullopt};
 }
 
@@ -115,7 +121,8 @@ HttpResponse HlsStream::State::send_media_playlist(const HttpRequest& request, H
   return send_text(request, *shown.text, counters);
 }
 
-std::optional<HttpResponse> HlsStream::State::answer_media_playlist(const HttpRequest& request, std::uint16_t track, Now now) {
+std::optional<HttpResponse> HlsStream::State::answer_media_playlist(const HttpRequest& request, std::uint16_t track,
+                                                                    Now now) {
   const TrackStore* kept = nullptr;
   const EpochStore* epoch = nullptr;
   for (auto at = store.epochs().rbegin(); at != store.epochs().rend() && kept == nullptr; ++at) {
@@ -132,7 +139,8 @@ std::optional<HttpResponse> HlsStream::State::answer_media_playlist(const HttpRe
     if (directives.refusal) return std::move(directives.refusal);
     asked.place = directives.place;
   }
-  if (shown.timeline.listed().empty() && epoch->ended()) return error_response(404, "this track ended before its first segment");
+  if (shown.timeline.listed().empty() && epoch->ended())
+    return error_response(404, "this track ended before its first segment");
   asked.request = request;
   asked.until_mono_us = UINT64_MAX;
   if (auto answer = settle(shown, asked, now)) return answer;

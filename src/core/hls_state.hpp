@@ -31,7 +31,7 @@ HttpResponse send_text(const HttpRequest& request, RenderedText& text, HlsStream
 struct MediaName {
   enum class Kind : std::uint8_t { part, segment, init, chunk } kind = Kind::part;
   ChunkPos pos;
-  std::string_view extension;            // "m4s", "ts"; empty for chunk and init; points into literals, not into the URL
+  std::string_view extension;  // "m4s", "ts"; empty for chunk and init; points into literals, not into the URL
 };
 std::optional<MediaName> parse_media_name(std::string_view name);
 
@@ -75,7 +75,8 @@ struct HlsStream::State {
   // hls.cpp
   HlsTrackView& view(std::uint16_t track);
   void advance(HlsTrackView& shown, Now now);
-  ChunkPtr find(std::uint64_t epoch, std::uint16_t track, ChunkPos pos) const;   // store first, then what left the playlist lately
+  ChunkPtr find(std::uint64_t epoch, std::uint16_t track,
+                ChunkPos pos) const;  // store first, then what left the playlist lately
   // hls_held.cpp
   void hold(HlsTrackView& shown, HeldRequest request, Now now);
   void release_held(HlsTrackView& shown, Now now);
@@ -86,14 +87,17 @@ struct HlsStream::State {
   std::optional<HttpResponse> answer_media_playlist(const HttpRequest& request, std::uint16_t track, Now now);
   HttpResponse send_media_playlist(const HttpRequest& request, HlsTrackView& shown);
   // hls_media.cpp
-  std::optional<HttpResponse> answer_media(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track, const MediaName& name, Now now);
-  HttpResponse answer_segment(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track, const MediaName& name);
+  std::optional<HttpResponse> answer_media(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track,
+                                           const MediaName& name, Now now);
+  HttpResponse answer_segment(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track,
+                              const MediaName& name);
   HttpResponse answer_part(const HttpRequest& request, const ChunkPtr& chunk, const MediaName& name);
   // hls_objects.cpp
   HttpResponse answer_chunk(const HttpRequest& request, const ChunkPtr& chunk, Now now);
   HttpResponse answer_head(std::uint64_t epoch, std::uint16_t track) const;
   HttpResponse answer_headers(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track) const;
-  HttpResponse answer_certificate(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track, std::string_view id) const;
+  HttpResponse answer_certificate(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track,
+                                  std::string_view id) const;
   void feed_open(const ChunkPtr& chunk);
   void give_up_open(Now now);
 };

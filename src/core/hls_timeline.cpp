@@ -5,8 +5,9 @@
 namespace streamr::core {
 namespace {
 
-
-std::uint64_t media_end_us(const StoredChunk& chunk) { return chunk.header().media_time_us + chunk.header().duration_us; }
+std::uint64_t media_end_us(const StoredChunk& chunk) {
+  return chunk.header().media_time_us + chunk.header().duration_us;
+}
 
 // The first segment that begins with a part 0 of media, at or after `from`.
 std::optional<std::uint64_t> first_begun_segment(const TrackStore& track, std::uint64_t from) {
@@ -28,8 +29,10 @@ const EpochStore* newer_epoch_with(const StreamStore& store, std::uint64_t epoch
 std::uint64_t hole_duration_us(const TrackStore& track, std::uint64_t number, const std::vector<ChunkPtr>& parts,
                                const ListedSegment* before, std::uint64_t longest_us) {
   std::uint64_t begin = 0, finish = 0, segments = 1;
-  if (before != nullptr && !before->parts.empty()) begin = media_end_us(*before->parts.back());
-  else if (!parts.empty()) begin = parts.front()->header().media_time_us;
+  if (before != nullptr && !before->parts.empty())
+    begin = media_end_us(*before->parts.back());
+  else if (!parts.empty())
+    begin = parts.front()->header().media_time_us;
   if (!parts.empty()) finish = media_end_us(*parts.back());
   const auto after = track.parts.lower_bound({number + 1, 0});
   if (after != track.parts.end() && begin != 0) {
@@ -65,7 +68,8 @@ bool HlsTimeline::start(const StreamStore& store) {
 bool HlsTimeline::advance(const StreamStore& store, const DiscontinuityCount& count, Now now) {
   wait_until_us_ = 0;
   while (!retired_.empty() && retired_.front().until_mono_us <= now.mono_us) retired_.pop_front();
-  if (epoch_ != 0 && store.find_epoch(epoch_) == nullptr && newer_epoch_with(store, epoch_, track_) == nullptr) epoch_ = 0;
+  if (epoch_ != 0 && store.find_epoch(epoch_) == nullptr && newer_epoch_with(store, epoch_, track_) == nullptr)
+    epoch_ = 0;
   bool changed = false;
   if (epoch_ != 0 || start(store))
     while (step(store, count, now)) changed = true;
@@ -73,7 +77,8 @@ bool HlsTimeline::advance(const StreamStore& store, const DiscontinuityCount& co
   return (epoch_ != 0 && judge_end(store, now)) || changed;
 }
 
-// One move forward: parts listed, a segment closed, a hole jumped over, or the next epoch begun. False: nothing to do now.
+// One move forward: parts listed, a segment closed, a hole jumped over, or the next epoch begun. False: nothing to do
+// now.
 bool HlsTimeline::step(const StreamStore& store, const DiscontinuityCount& count, Now now) {
   const EpochStore* epoch = store.find_epoch(epoch_);
   const TrackStore* track = store.find_track(epoch_, track_);
@@ -132,12 +137,15 @@ void HlsTimeline::open_next(const TrackStore& track, const EpochStore& epoch, co
     segment.discontinuity = listed_.back().discontinuity + (segment.tagged ? 1 : 0);
   }
   epoch_begins_ = false;
-  if (const ChunkPtr first = track.find({next_, 0})) segment.capture_time_us = first->header().capture_time_us;
-  else if (!listed_.empty()) segment.capture_time_us = listed_.back().capture_time_us + listed_.back().duration_us;
+  if (const ChunkPtr first = track.find({next_, 0}))
+    segment.capture_time_us = first->header().capture_time_us;
+  else if (!listed_.empty())
+    segment.capture_time_us = listed_.back().capture_time_us + listed_.back().duration_us;
 }
 
 // Lists the parts of the growing segment as far as each is whole, signed away or given up.
-bool HlsTimeline::list_parts(const TrackStore& track, const EpochStore& epoch, const DiscontinuityCount& count, std::uint64_t hole_us, Now now) {
+bool HlsTimeline::list_parts(const TrackStore& track, const EpochStore& epoch, const DiscontinuityCount& count,
+                             std::uint64_t hole_us, Now now) {
   bool listed = false;
   for (;;) {
     const std::size_t index = open_ ? open_->marks.size() : 0;
@@ -169,7 +177,8 @@ void HlsTimeline::close_open(const TrackStore& track, SegmentAssembly assembly) 
   ListedSegment segment = std::move(*open_);
   open_.reset();
   segment.parts = std::move(assembly.parts);
-  segment.gap = assembly.gap || std::any_of(segment.marks.begin(), segment.marks.end(), [](const ListedPart& mark) { return mark.gap; });
+  segment.gap = assembly.gap || std::any_of(segment.marks.begin(), segment.marks.end(),
+                                            [](const ListedPart& mark) { return mark.gap; });
   for (const ChunkPtr& part : segment.parts) {
     segment.duration_us += part->header().duration_us;
     segment.bytes += part->header().payload_length;
@@ -212,7 +221,8 @@ bool HlsTimeline::retire_old(const StreamStore& store, Now now) {
     const ListedSegment& front = listed_.front();
     const TrackStore* held = store.find_track(front.epoch, track_);
     const bool trimmed = held == nullptr || held->parts.empty() || held->oldest_segment() > front.number;
-    const bool enough = listed_.size() > min_segments_ && span_us - front.duration_us >= 3 * s_to_us(target_duration_s_);
+    const bool enough =
+        listed_.size() > min_segments_ && span_us - front.duration_us >= 3 * s_to_us(target_duration_s_);
     if (!trimmed && !enough) break;
     span_us -= front.duration_us;
     retire_front(now);
@@ -223,13 +233,11 @@ bool HlsTimeline::retire_old(const StreamStore& store, Now now) {
 
 bool HlsTimeline::judge_end(const StreamStore& store, Now now) {
   const EpochStore* newest = store.newest_epoch();
-  const bool over = newest != nullptr && newest->epoch == epoch_ && !newest->tracks.empty() &&
-                    std::all_of(newest->tracks.begin(), newest->tracks.end(), [](const auto& track) { return track.second.ended; });
-  if (!over || ended_) {
+  if (ended_ || newest == nullptr || newest->epoch != epoch_ || !newest->ended()) {
     end_at_us_ = 0;
     return false;
   }
-  if (end_at_us_ == 0) end_at_us_ = (newest->ended_mono_us != 0 ? newest->ended_mono_us : now.mono_us) + 3 * s_to_us(target_duration_s_);
+  end_at_us_ = newest->ended_mono_us + 3 * s_to_us(target_duration_s_);
   if (now.mono_us < end_at_us_) return false;
   ended_ = true;
   return true;

@@ -102,7 +102,8 @@ class HlsTimeline {
   bool skip_long_hole(const TrackStore& track, Now now);
   bool skip_to_init(const TrackStore& track);
   void open_next(const TrackStore& track, const EpochStore& epoch, const DiscontinuityCount& count);
-  bool list_parts(const TrackStore& track, const EpochStore& epoch, const DiscontinuityCount& count, std::uint64_t hole_us, Now now);
+  bool list_parts(const TrackStore& track, const EpochStore& epoch, const DiscontinuityCount& count,
+                  std::uint64_t hole_us, Now now);
   void close_open(const TrackStore& track, SegmentAssembly assembly);
   bool move_to_newer_epoch(const StreamStore& store, const DiscontinuityCount& count, Now now);
   bool retire_old(const StreamStore& store, Now now);

@@ -23,7 +23,8 @@ std::string escaped(std::string_view text) {
 constexpr std::string_view page_head =
     "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>streamr relay</title>\n"
-    "<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 1rem}"
+    "<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem "
+    "auto;padding:0 1rem}"
     "code{word-break:break-all}li{margin:.8rem 0}.small{opacity:.7;font-size:.9rem}</style>\n</head>\n<body>\n"
     "<h1>streamr relay</h1>\n"
     "<p>This machine passes live streams on. Every piece is checked against the streamer's signature first.</p>\n";
@@ -47,8 +48,11 @@ std::string relay_index_html(const RelayPage& page) {
     for (const RelayPageStream& stream : page.streams) append_stream(out, stream);
     out += "</ul>\n";
   }
-  out += "<p class=\"small\"><a href=\"/stats.json\">Figures</a> · <a href=\"/metrics\">Prometheus</a> · <a href=\"/healthz\">Health</a><br>";
-  out += escaped(page.software) + ", role " + escaped(page.role) + ", key <code>" + escaped(page.node_key) + "</code></p>\n</body>\n</html>\n";
+  out +=
+      "<p class=\"small\"><a href=\"/stats.json\">Figures</a> · <a href=\"/metrics\">Prometheus</a> · <a "
+      "href=\"/healthz\">Health</a><br>";
+  out += escaped(page.software) + ", role " + escaped(page.role) + ", key <code>" + escaped(page.node_key) +
+         "</code></p>\n</body>\n</html>\n";
   return out;
 }
 

@@ -117,7 +117,8 @@ RangeKind parse_range(std::string_view header, std::uint64_t size, ByteRange& ra
     return RangeKind::part;
   }
   const auto first = range_position(first_text);
-  const auto last = spec.empty() ? std::optional<std::uint64_t>(std::numeric_limits<std::uint64_t>::max()) : range_position(spec);
+  const auto last =
+      spec.empty() ? std::optional<std::uint64_t>(std::numeric_limits<std::uint64_t>::max()) : range_position(spec);
   if (!first || !last || *last < *first) return RangeKind::whole;
   if (*first >= size) return RangeKind::unsatisfiable;
   range.first = *first;
@@ -221,7 +222,8 @@ HttpResponse conditional_media(const HttpRequest& request, HttpResponse whole, c
   }
   whole.status = 206;
   whole.headers.emplace_back("Content-Range", "bytes " + std::to_string(range.first) + '-' +
-                                                  std::to_string(range.first + range.length - 1) + '/' + std::to_string(size));
+                                                  std::to_string(range.first + range.length - 1) + '/' +
+                                                  std::to_string(size));
   whole.pieces = cut_pieces(whole.pieces, range);
   return whole;
 }

@@ -95,7 +95,8 @@ std::string av1_codec(ByteView c) {
 
 std::string vp9_codec(ByteView c) {
   if (c.size() < 7) return {};
-  return format("vp09.%02u.%02u.%02u", static_cast<unsigned>(c[4]), static_cast<unsigned>(c[5]), static_cast<unsigned>(c[6] >> 4u));
+  return format("vp09.%02u.%02u.%02u", static_cast<unsigned>(c[4]), static_cast<unsigned>(c[5]),
+                static_cast<unsigned>(c[6] >> 4u));
 }
 
 std::string mpeg4_audio_codec(ByteView esds) {

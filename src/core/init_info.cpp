@@ -29,7 +29,8 @@ std::optional<Box> take_box(ByteView& bytes) {
     size = bytes.size();
   }
   if (size < head || size > bytes.size()) return std::nullopt;
-  Box box{std::string(bytes.begin() + 4, bytes.begin() + 8), bytes.subspan(head, static_cast<std::size_t>(size) - head)};
+  Box box{std::string(bytes.begin() + 4, bytes.begin() + 8),
+          bytes.subspan(head, static_cast<std::size_t>(size) - head)};
   bytes = bytes.subspan(static_cast<std::size_t>(size));
   return box;
 }
@@ -116,9 +117,12 @@ std::optional<InitTrack> read_track(ByteView trak) {
   const auto entry = take_box(entries);
   if (!entry) return std::nullopt;
   InitTrack track;
-  if (kind == "vide") read_video_entry(*entry, track);
-  else if (kind == "soun") read_audio_entry(*entry, track);
-  else track.codec = entry_name(entry->type);
+  if (kind == "vide")
+    read_video_entry(*entry, track);
+  else if (kind == "soun")
+    read_audio_entry(*entry, track);
+  else
+    track.codec = entry_name(entry->type);
   return track;
 }
 
@@ -150,7 +154,8 @@ Result<InitInfo> parse_init_info(ByteView init_section) {
     if (box.type != "trak" || info.tracks.size() == max_tracks) continue;
     if (auto track = read_track(box.contents)) info.tracks.push_back(std::move(*track));
   }
-  if (info.tracks.empty()) return fail(STREAMR_E_MALFORMED, "expected a track in the moov box of the init section, none could be read");
+  if (info.tracks.empty())
+    return fail(STREAMR_E_MALFORMED, "expected a track in the moov box of the init section, none could be read");
   return info;
 }
 

@@ -72,8 +72,9 @@ struct NodeStats {
 };
 
 std::string render_metrics(const NodeStats& stats);       // text/plain; version=0.0.4
-// Epochs are decimal strings, all other numbers integers; per stream: stream, alias, epoch, hop, newest, newest_part, chunks,
-// slices_verified, verified_bytes, slices_rejected, latency_us{slice,chunk: p50,p99,count}, viewers, upstreams[{url,state,standby}].
+// Epochs are decimal strings, all other numbers integers. Per stream: stream, alias, epoch, hop, newest, newest_part,
+// chunks, slices_verified, verified_bytes, slices_rejected, latency_us{slice,chunk: p50,p99,max,count}, viewers,
+// upstreams[{url,state,standby}].
 std::string render_stats_json(const NodeStats& stats);
 
 }  // namespace streamr::core

@@ -12,8 +12,8 @@ struct CivilDate {
   unsigned day;
 };
 
-// Days since 1970-01-01 to a date of the Gregorian calendar. Years begin in March here, so that the leap day is the last
-// one of a year and month lengths follow one line.
+// Days since 1970-01-01 to a date of the Gregorian calendar. Years begin in March here, so that the leap day is the
+// last one of a year and month lengths follow one line.
 CivilDate civil_from_days(std::uint64_t days_since_1970) {
   constexpr std::uint64_t days_to_1970 = 719'468;  // from 0000-03-01
   constexpr std::uint64_t days_in_400_years = 146'097;

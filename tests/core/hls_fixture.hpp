@@ -1,7 +1,5 @@
-// Decides a small world for HLS tests: a signing publication, and a relay's store fed from it through the verifier, as much of
-// each chunk as a test wants.
-// Never reads a clock: tests move `now`.
-// Called by tests/core/hls_*_test.cpp.
+// Decides a small world for HLS tests: a signing publication, and a relay's store fed from it through the verifier, as
+// much of each chunk as a test wants. Never reads a clock: tests move `now`. Called by tests/core/hls_*_test.cpp.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -25,14 +23,16 @@ inline crypto::KeyPair hls_key(std::uint8_t number) {
 }
 
 inline SharedBytes init_section(const std::string& name) {
-  std::ifstream file(std::string(STREAMR_SOURCE_DIR) + "/tests/core/init_sections/" + name + ".init.mp4", std::ios::binary);
+  std::ifstream file(std::string(STREAMR_SOURCE_DIR) + "/tests/core/init_sections/" + name + ".init.mp4",
+                     std::ios::binary);
   REQUIRE(file.good());
   return SharedBytes::take(ByteVector(std::istreambuf_iterator<char>(file), {}));
 }
 
 inline std::string text_of(const core::HttpResponse& response) {
   std::string out;
-  for (const SharedBytes& piece : response.pieces) out.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+  for (const SharedBytes& piece : response.pieces)
+    out.append(reinterpret_cast<const char*>(piece.data()), piece.size());
   return out;
 }
 
@@ -64,8 +64,8 @@ struct HlsWorld {
   crypto::KeyPair root = hls_key(1);
   crypto::KeyPair session = hls_key(2);
   Now now{1'000'000'000, 1'790'000'000'000'000};
-  core::StreamStore source{root.public_key(), {}};      // what the publisher signed
-  core::StreamStore store;                              // what the relay verified
+  core::StreamStore source{root.public_key(), {}};  // what the publisher signed
+  core::StreamStore store;                          // what the relay verified
   core::Verifier verifier{root.public_key()};
   std::unique_ptr<core::Publication> publication;
   core::HlsStream hls;
@@ -73,7 +73,8 @@ struct HlsWorld {
   std::uint64_t serial = 1;
   HttpId next_id = 1;
 
-  explicit HlsWorld(core::StoreLimits limits = {}, core::HlsConfig config = {"https://coordinator/steering/x", "00112233aabbccdd"})
+  explicit HlsWorld(core::StoreLimits limits = {},
+                    core::HlsConfig config = {"https://coordinator/steering/x", "00112233aabbccdd"})
       : store(root.public_key(), limits), hls(store, std::move(config)) {}
 
   static proto::TrackInfo track_info(std::uint16_t track, proto::TrackKind kind, std::uint32_t kbps = 0,
@@ -82,8 +83,9 @@ struct HlsWorld {
   }
 
   // Opens an epoch; the relay learns of it as SUB_OK would tell.
-  void open(std::vector<proto::TrackInfo> tracks, std::uint64_t epoch = first_epoch, std::uint64_t segment = first_segment,
-            std::uint32_t discontinuity = 0, std::uint8_t target_duration_s = 2) {
+  void open(std::vector<proto::TrackInfo> tracks, std::uint64_t epoch = first_epoch,
+            std::uint64_t segment = first_segment, std::uint32_t discontinuity = 0,
+            std::uint8_t target_duration_s = 2) {
     proto::Certificate fields;
     fields.session_key = session.public_key();
     fields.epoch = epoch;
@@ -128,7 +130,8 @@ struct HlsWorld {
   // The header reaches the relay.
   core::ChunkPtr announce(const core::ChunkPtr& signed_chunk) {
     proto::Chunk frame{1, signed_chunk->header(), signed_chunk->leaves()};
-    auto checked = verifier.check_chunk(frame, signed_chunk->header().track, core::ChunkSource::fetch_answer, store, now);
+    auto checked =
+        verifier.check_chunk(frame, signed_chunk->header().track, core::ChunkSource::fetch_answer, store, now);
     if (!checked) FAIL(checked.error().text);
     REQUIRE(checked->chunk);
     core::ChunkPtr kept = store.put(*checked->chunk, now);
@@ -176,7 +179,8 @@ struct HlsWorld {
 
   // ---- asking
   std::string word = "talk";
-  std::optional<core::HttpResponse> ask(const std::string& rest, std::vector<std::pair<std::string, std::string>> headers = {},
+  std::optional<core::HttpResponse> ask(const std::string& rest,
+                                        std::vector<std::pair<std::string, std::string>> headers = {},
                                         const std::string& method = "GET") {
     core::HttpRequest request;
     request.id = next_id++;
@@ -185,7 +189,8 @@ struct HlsWorld {
     request.headers = std::move(headers);
     return hls.get(request, std::string_view(request.path()).substr(6 + word.size()), now);
   }
-  core::HttpResponse get(const std::string& rest, std::vector<std::pair<std::string, std::string>> headers = {}, const std::string& method = "GET") {
+  core::HttpResponse get(const std::string& rest, std::vector<std::pair<std::string, std::string>> headers = {},
+                         const std::string& method = "GET") {
     auto answer = ask(rest, std::move(headers), method);
     REQUIRE(answer.has_value());
     return *answer;
@@ -205,6 +210,8 @@ inline std::size_t count_of(const std::string& text, const std::string& word) {
   for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + word.size())) ++count;
   return count;
 }
-inline bool holds(const std::string& text, const std::string& word) { return text.find(word) != std::string::npos; }
+inline bool holds(const std::string& text, const std::string& word) {
+  return text.find(word) != std::string::npos;
+}
 
 }  // namespace streamr::test

@@ -28,16 +28,31 @@ TEST_CASE("parts near the edge are listed, the growing segment's too, and the ne
         "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n"
         "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.500000\n#EXT-X-PART-INF:PART-TARGET=0.500000\n"
         "#EXT-X-MEDIA-SEQUENCE:100\n#EXT-X-DISCONTINUITY-SEQUENCE:0\n#EXT-X-INDEPENDENT-SEGMENTS\n"
-        "#EXT-X-MAP:URI=\"" + epoch + "/0/100.init.mp4\"\n"
-        "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:20.000Z\n"
-        "#EXT-X-PART:DURATION=0.500000,URI=\"" + epoch + "/0/100.0.m4s\",INDEPENDENT=YES\n"
-        "#EXT-X-PART:DURATION=0.500000,URI=\"" + epoch + "/0/100.1.m4s\"\n"
-        "#EXT-X-PART:DURATION=0.500000,URI=\"" + epoch + "/0/100.2.m4s\"\n"
-        "#EXT-X-PART:DURATION=0.500000,URI=\"" + epoch + "/0/100.3.m4s\"\n"
-        "#EXTINF:2.000000,\n" + epoch + "/0/100.m4s\n"
-        "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:22.000Z\n"
-        "#EXT-X-PART:DURATION=0.500000,URI=\"" + epoch + "/0/101.0.m4s\",INDEPENDENT=YES\n"
-        "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"" + epoch + "/0/101.1.m4s\"\n");
+        "#EXT-X-MAP:URI=\"" +
+            epoch +
+            "/0/100.init.mp4\"\n"
+            "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:20.000Z\n"
+            "#EXT-X-PART:DURATION=0.500000,URI=\"" +
+            epoch +
+            "/0/100.0.m4s\",INDEPENDENT=YES\n"
+            "#EXT-X-PART:DURATION=0.500000,URI=\"" +
+            epoch +
+            "/0/100.1.m4s\"\n"
+            "#EXT-X-PART:DURATION=0.500000,URI=\"" +
+            epoch +
+            "/0/100.2.m4s\"\n"
+            "#EXT-X-PART:DURATION=0.500000,URI=\"" +
+            epoch +
+            "/0/100.3.m4s\"\n"
+            "#EXTINF:2.000000,\n" +
+            epoch +
+            "/0/100.m4s\n"
+            "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:22.000Z\n"
+            "#EXT-X-PART:DURATION=0.500000,URI=\"" +
+            epoch +
+            "/0/101.0.m4s\",INDEPENDENT=YES\n"
+            "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"" +
+            epoch + "/0/101.1.m4s\"\n");
 }
 
 TEST_CASE("parts stay listed for three target durations, then only their segments do") {
@@ -96,7 +111,8 @@ TEST_CASE("a reload for a segment alone waits until all of it is there") {
 TEST_CASE("what is listed, or lies below the window, is answered at once") {
   HlsWorld world;
   live(world, 14);
-  for (const char* query : {"?_HLS_msn=113", "?_HLS_msn=113&_HLS_part=3", "?_HLS_msn=1", "?_HLS_msn=1&_HLS_part=99", "?_HLS_msn=112&_HLS_part=4"})
+  for (const char* query : {"?_HLS_msn=113", "?_HLS_msn=113&_HLS_part=3", "?_HLS_msn=1", "?_HLS_msn=1&_HLS_part=99",
+                            "?_HLS_msn=112&_HLS_part=4"})
     CHECK_MESSAGE(world.get(std::string("/0.m3u8") + query).status == 200, query);
 }
 
@@ -117,9 +133,11 @@ TEST_CASE("a part behind the last one of a finished segment means the first of t
 TEST_CASE("a reload for what is far ahead, or for nothing that makes sense, is refused") {
   HlsWorld world;
   live(world, 2);  // 101 is the last whole one
-  for (const char* query : {"_HLS_msn=104", "_HLS_msn=104&_HLS_part=0", "_HLS_msn=18446744073709551615", "_HLS_msn=102&_HLS_part=6", "_HLS_msn=103&_HLS_part=6",
-                            "_HLS_msn=102&_HLS_part=18446744073709551615", "_HLS_part=0", "_HLS_msn=", "_HLS_msn=-1", "_HLS_msn=abc", "_HLS_msn=1.5",
-                            "_HLS_msn=102&_HLS_part=x", "_HLS_msn=18446744073709551616", "_HLS_msn=0102"}) {
+  for (const char* query :
+       {"_HLS_msn=104", "_HLS_msn=104&_HLS_part=0", "_HLS_msn=18446744073709551615", "_HLS_msn=102&_HLS_part=6",
+        "_HLS_msn=103&_HLS_part=6", "_HLS_msn=102&_HLS_part=18446744073709551615", "_HLS_part=0",
+        "_HLS_msn=", "_HLS_msn=-1", "_HLS_msn=abc", "_HLS_msn=1.5", "_HLS_msn=102&_HLS_part=x",
+        "_HLS_msn=18446744073709551616", "_HLS_msn=0102"}) {
     const auto answer = world.get(std::string("/0.m3u8?") + query);
     CHECK_MESSAGE(answer.status == 400, query);
     CHECK(header_of(answer, "Cache-Control") == "no-store");

@@ -35,7 +35,8 @@ TEST_CASE("a muxed track lists both codecs, its size, the rate of TRACKS and whe
   CHECK(text_of(world.get(".m3u8")) ==
         "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n"
         "#EXT-X-CONTENT-STEERING:SERVER-URI=\"https://coordinator/steering/x\",PATHWAY-ID=\"00112233aabbccdd\"\n"
-        "#EXT-X-STREAM-INF:BANDWIDTH=3000000,CODECS=\"avc1.42c01e,mp4a.40.2\",RESOLUTION=640x360,PATHWAY-ID=\"00112233aabbccdd\"\n"
+        "#EXT-X-STREAM-INF:BANDWIDTH=3000000,CODECS=\"avc1.42c01e,mp4a.40.2\",RESOLUTION=640x360,PATHWAY-ID="
+        "\"00112233aabbccdd\"\n"
         "talk/0.m3u8\n");
 }
 
@@ -57,13 +58,17 @@ TEST_CASE("audio tracks form one group, and its largest rate is added to each vi
   world.push_init(1, "hevc");
   world.push_init(2, "aac");
   world.push_init(3, "opus");
-  world.push_segment(0, 1, 0, 10'000);   // 40 000 octets in 2 s: 160 kbit/s
+  world.push_segment(0, 1, 0, 10'000);  // 40 000 octets in 2 s: 160 kbit/s
   world.push_segment(0, 1, 0, 5'000);
-  world.push_segment(2, 1, 0, 2'000);    // 32 kbit/s, under the 64 that track 3 promises
+  world.push_segment(2, 1, 0, 2'000);  // 32 kbit/s, under the 64 that track 3 promises
   const std::string text = text_of(world.get(".m3u8"));
-  CHECK(holds(text, "#EXT-X-STREAM-INF:BANDWIDTH=224000,CODECS=\"avc1.64001f,mp4a.40.2,Opus\",RESOLUTION=640x360,AUDIO=\"audio\","));
+  CHECK(holds(
+      text,
+      "#EXT-X-STREAM-INF:BANDWIDTH=224000,CODECS=\"avc1.64001f,mp4a.40.2,Opus\",RESOLUTION=640x360,AUDIO=\"audio\","));
   CHECK(holds(text, "#EXT-X-STREAM-INF:BANDWIDTH=864000,CODECS=\"hvc1."));
-  CHECK(holds(text, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"Audio 2\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"talk/2.m3u8\"\n"));
+  CHECK(holds(text,
+              "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"Audio "
+              "2\",DEFAULT=YES,AUTOSELECT=YES,CHANNELS=\"2\",URI=\"talk/2.m3u8\"\n"));
   CHECK(holds(text, "NAME=\"Audio 3\",DEFAULT=NO,AUTOSELECT=YES"));
   CHECK(count_of(text, "PATHWAY-ID=\"00112233aabbccdd\"") == 3);
 }

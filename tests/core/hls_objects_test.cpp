@@ -11,7 +11,9 @@ void opened(HlsWorld& world) {
   world.push_init(0, "muxed");
 }
 
-std::string raw(const core::ChunkPtr& chunk) { return {reinterpret_cast<const char*>(chunk->header().raw.data()), 224}; }
+std::string raw(const core::ChunkPtr& chunk) {
+  return {reinterpret_cast<const char*>(chunk->header().raw.data()), 224};
+}
 
 std::string header_and_leaves(const core::ChunkPtr& chunk) {
   const SharedBytes& bytes = chunk->header_and_leaves();
@@ -158,7 +160,8 @@ TEST_CASE("a run of headers follows the signed chain from where it is asked") {
     CHECK(here->prev_header_hash == before->hash());
   }
   CHECK(text_of(world.get(world.place() + "headers?from=100.65535&n=2")) ==
-        raw(world.store.find(HlsWorld::first_epoch, 0, {100, init_part})) + raw(world.store.find(HlsWorld::first_epoch, 0, {100, 0})));
+        raw(world.store.find(HlsWorld::first_epoch, 0, {100, init_part})) +
+            raw(world.store.find(HlsWorld::first_epoch, 0, {100, 0})));
   CHECK(text_of(world.get(world.place() + "headers?n=3&from=102.1")).size() == 3 * 224);
   CHECK(text_of(world.get(world.place() + "headers?from=100.2")).size() == 11 * 224);
   CHECK(world.get(world.place() + "headers?from=103.0").status == 404);
@@ -168,8 +171,9 @@ TEST_CASE("a run of headers without a proper start is refused") {
   HlsWorld world;
   opened(world);
   world.push_segments(0, 1);
-  for (const char* query : {"", "?", "?from=", "?from=100", "?from=100.", "?from=.0", "?from=100.0.0", "?from=0100.0", "?from=-1.0", "?from=100.65536",
-                            "?from=18446744073709551616.0", "?from=100.0&n=0", "?from=100.0&n=-1", "?from=100.0&n=x", "?from=100.0&n=", "?n=5"})
+  for (const char* query : {"", "?", "?from=", "?from=100", "?from=100.", "?from=.0", "?from=100.0.0", "?from=0100.0",
+                            "?from=-1.0", "?from=100.65536", "?from=18446744073709551616.0", "?from=100.0&n=0",
+                            "?from=100.0&n=-1", "?from=100.0&n=x", "?from=100.0&n=", "?n=5"})
     CHECK_MESSAGE(world.get(world.place() + "headers" + query).status == 400, query);
 }
 

@@ -19,12 +19,18 @@ TEST_CASE("a media playlist lists whole segments with map, date, duration and nu
   one_muxed_track(world, 2);
   world.push(0, proto::independent, HlsWorld::octets(100, 1));  // a third one has begun
   const std::string epoch = std::to_string(HlsWorld::first_epoch);
-  CHECK(world.playlist() ==
-        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:100\n#EXT-X-DISCONTINUITY-SEQUENCE:0\n"
-        "#EXT-X-INDEPENDENT-SEGMENTS\n"
-        "#EXT-X-MAP:URI=\"" + epoch + "/0/100.init.mp4\"\n"
-        "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:20.000Z\n#EXTINF:2.000000,\n" + epoch + "/0/100.m4s\n"
-        "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:22.000Z\n#EXTINF:2.000000,\n" + epoch + "/0/101.m4s\n");
+  CHECK(
+      world.playlist() ==
+      "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n#EXT-X-MEDIA-SEQUENCE:100\n#EXT-X-DISCONTINUITY-SEQUENCE:0\n"
+      "#EXT-X-INDEPENDENT-SEGMENTS\n"
+      "#EXT-X-MAP:URI=\"" +
+          epoch +
+          "/0/100.init.mp4\"\n"
+          "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:20.000Z\n#EXTINF:2.000000,\n" +
+          epoch +
+          "/0/100.m4s\n"
+          "#EXT-X-PROGRAM-DATE-TIME:2026-09-21T14:13:22.000Z\n#EXTINF:2.000000,\n" +
+          epoch + "/0/101.m4s\n");
 }
 
 TEST_CASE("a playlist is rendered and compressed once per change, however many ask") {
@@ -187,7 +193,8 @@ TEST_CASE("segments that never came are listed as gaps so that numbers keep coun
 TEST_CASE("a hole longer than the list begins the list anew behind it") {
   HlsWorld world;
   one_muxed_track(world, 2);
-  for (int lost = 0; lost < 40; ++lost) world.sign(0, proto::independent | proto::last_in_segment, HlsWorld::octets(10, 1), 2'000'000);
+  for (int lost = 0; lost < 40; ++lost)
+    world.sign(0, proto::independent | proto::last_in_segment, HlsWorld::octets(10, 1), 2'000'000);
   world.push_segment(0, 1);
   world.pass_ms(1500);
   const std::string text = world.playlist();
@@ -231,7 +238,8 @@ TEST_CASE("a new epoch goes on in the same playlist with a DISCONTINUITY") {
   const std::string text = world.playlist();
   CHECK(holds(text, "#EXT-X-MEDIA-SEQUENCE:100\n"));
   CHECK(holds(text, "#EXTINF:0.500000,\n" + std::to_string(HlsWorld::first_epoch) + "/0/103.m4s\n"));
-  CHECK(holds(text, "#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"" + std::to_string(HlsWorld::first_epoch + 65536) + "/0/104.init.mp4\""));
+  CHECK(holds(text, "#EXT-X-DISCONTINUITY\n#EXT-X-MAP:URI=\"" + std::to_string(HlsWorld::first_epoch + 65536) +
+                        "/0/104.init.mp4\""));
   CHECK(count_of(text, "#EXT-X-DISCONTINUITY\n") == 1);
   CHECK(count_of(text, "#EXTINF") == 5);
   CHECK_FALSE(holds(text, "ENDLIST"));
@@ -297,6 +305,15 @@ TEST_CASE("END on one of two tracks ends nothing") {
   world.pass_ms(6'000);
   CHECK(holds(world.playlist(0), "ENDLIST"));
   CHECK(holds(world.playlist(1), "ENDLIST"));
+}
+
+TEST_CASE("a track that was announced and never came does not keep the playlist open") {
+  HlsWorld world;
+  one_muxed_track(world, 2);
+  world.store.set_track(HlsWorld::first_epoch, HlsWorld::track_info(5, TrackKind::audio));
+  world.end();
+  world.pass_ms(6'000);
+  CHECK(holds(world.playlist(), "#EXT-X-ENDLIST\n"));
 }
 
 TEST_CASE("a segment that END closed is listed with the parts it has") {

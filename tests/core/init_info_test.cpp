@@ -7,9 +7,15 @@ using namespace streamr::test;
 using core::parse_init_info;
 
 TEST_CASE("codec strings are what players expect, for every codec that ffmpeg writes") {
-  const std::map<std::string, std::string> expected = {
-      {"h264", "avc1.64001f"}, {"hevc", "hvc1.1.6.L63.90"}, {"av1", "av01.0.01M.08"}, {"vp9", "vp09.01.21.08"}, {"aac", "mp4a.40.2"},
-      {"opus", "Opus"},        {"ac3", "ac-3"},             {"eac3", "ec-3"},         {"muxed", "avc1.42c01e,mp4a.40.2"}};
+  const std::map<std::string, std::string> expected = {{"h264", "avc1.64001f"},
+                                                       {"hevc", "hvc1.1.6.L63.90"},
+                                                       {"av1", "av01.0.01M.08"},
+                                                       {"vp9", "vp09.01.21.08"},
+                                                       {"aac", "mp4a.40.2"},
+                                                       {"opus", "Opus"},
+                                                       {"ac3", "ac-3"},
+                                                       {"eac3", "ec-3"},
+                                                       {"muxed", "avc1.42c01e,mp4a.40.2"}};
   for (const auto& [name, codecs] : expected) {
     const auto info = parse_init_info(init_section(name).view());
     REQUIRE_MESSAGE(info.ok(), name);
@@ -74,7 +80,8 @@ TEST_CASE("high profiles of HEVC, AV1 and AAC give their full strings") {
   const ByteVector twelve = {0x81, 0x48, 0xE0, 0};
   CHECK(core::av1_codec(twelve) == "av01.2.08H.12");
   // ES descriptor with a decoder of type 0x40 and AudioSpecificConfig of object type 5, and of the escaped 42 (xHE-AAC)
-  const ByteVector he_aac = {0, 0, 0, 0, 3, 22, 0, 1, 0, 4, 17, 0x40, 0x15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 2, 0x2B, 0x92};
+  const ByteVector he_aac = {0, 0, 0, 0, 3, 22, 0, 1, 0, 4, 17, 0x40, 0x15, 0,
+                             0, 0, 0, 0, 0, 0,  0, 0, 0, 0, 5,  2,    0x2B, 0x92};
   CHECK(core::mpeg4_audio_codec(he_aac) == "mp4a.40.5");
   ByteVector xhe_aac = he_aac;
   xhe_aac[26] = 0xF9;

@@ -10,7 +10,9 @@ using core::Histogram;
 
 namespace {
 
-bool holds(const std::string& text, const std::string& word) { return text.find(word) != std::string::npos; }
+bool holds(const std::string& text, const std::string& word) {
+  return text.find(word) != std::string::npos;
+}
 
 core::NodeStats sample() {
   core::NodeStats stats;
@@ -103,7 +105,8 @@ TEST_CASE("metrics are Prometheus text: each name typed once, labels quoted, buc
   CHECK(holds(text, "streamr_slices_rejected_total{reason=\"hash\"} 3\n"));
   CHECK(holds(text, "streamr_http_requests_total{status=\"206\"} 9\n"));
   CHECK(holds(text, "streamr_stream_hop{stream=\"" + std::string(64, 'b') + "\"} 2\n"));
-  CHECK(holds(text, "streamr_slice_latency_seconds_bucket{stream=\"" + std::string(64, 'b') + "\",le=\"+Inf\"} 1000\n"));
+  CHECK(
+      holds(text, "streamr_slice_latency_seconds_bucket{stream=\"" + std::string(64, 'b') + "\",le=\"+Inf\"} 1000\n"));
   CHECK(holds(text, "streamr_slice_latency_seconds_sum{stream=\"" + std::string(64, 'b') + "\"} 0.500500\n"));
   for (const char* name : {"streamr_uptime_seconds", "streamr_slice_latency_seconds", "streamr_stream_chunks_total"}) {
     const std::string type = std::string("# TYPE ") + name + ' ';
