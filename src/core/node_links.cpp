@@ -469,10 +469,24 @@ void Node::State::drop_link(LinkId id, const std::string& why, Now now) {
     presence->post_viewer_receipt(*peer.keeper->newest(), now);
     presence_due = true;
   }
+  // A peer that refuses our receipts has forgotten the session, as after a restart: only new tickets help.
+  if (peer.link->is_client() && peer.link->ticket() && reason.starts_with("the peer refused: 5 ")) ask_for_tickets(peer.link->ticket()->stream_id, now);
   peers.erase(found);
   dirty_peers.erase(id);
   paced_peers.erase(id);
   for (auto& [stream_id, stream] : streams) on_source_closed(*stream, id, reason, now);
+}
+
+void Node::State::ask_for_tickets(const StreamId& id, Now now) {
+  if (!presence) return;
+  Stream* stream = find_stream(id);
+  if (stream == nullptr) return;
+  if (stream->carried()) presence->heartbeat_soon(now);
+  for (const auto watch_id : stream->watches) {
+    Watch& watch = watches[watch_id];
+    if (!watch.asking) watch.ask_session_us = std::min(watch.ask_session_us, now.mono_us);
+  }
+  presence_due = true;
 }
 
 }  // namespace streamr::core

@@ -14,9 +14,10 @@ constexpr uint32_t kWindowStart = 262'144;
 constexpr int64_t kWindowLeast = 1 << 20;
 constexpr int64_t kWindowMost = 8 << 20;
 
-// Everything but the tickets: a change of it is a new version.
+// Everything but the tickets: a change of it is a new version. A node that registers anew may have forgotten its
+// sessions, at whichever end of them it stands, so that is a change too and brings new tickets.
 std::string shape_of(Context& context, const NodeRecord& node, const std::vector<Carried>& carried) {
-  std::string shape;
+  std::string shape = std::to_string(node.registered_ms) + "\n";
   for (const Carried& item : carried) {
     if (!item.assigned) continue;
     shape += to_hex(item.stream.id) + " " + item.stream.alias + " " + std::to_string(item.stream.serial);
@@ -24,7 +25,7 @@ std::string shape_of(Context& context, const NodeRecord& node, const std::vector
       const auto upstream = context.network->node(key);
       const auto address = upstream ? context.network->told(*upstream, Network::peer(node.seen_from, node.addresses))
                                     : std::nullopt;
-      shape += " " + to_hex(key) + "=" + (address ? address->url : "");
+      shape += " " + to_hex(key) + "=" + (address ? address->url : "") + "@" + (upstream ? std::to_string(upstream->registered_ms) : "");
     }
     shape += "\n";
   }
