@@ -60,9 +60,9 @@ void World::check_end(const WorldReport& report) const {
   if (report.viewers_served < plan_.viewers) broken(std::to_string(plan_.viewers - report.viewers_served) + " viewers never saw anything");
   if (!plan_.faults && report.missed != 0) broken(std::to_string(report.missed) + " chunks never came to a viewer although nothing went wrong");
   if (!plan_.faults && report.rejected != 0) broken(std::to_string(report.rejected) + " refusals although nobody lied");
-  // A viewer whose both relays lost their parents in one moment loses what was on air meanwhile; nearly nobody does.
-  if (report.missed * 100 > report.delivered) broken(std::to_string(report.missed) + " of " + std::to_string(report.delivered) + " chunks were missed");
-  if (report.viewers_behind * 100 > plan_.viewers) broken(std::to_string(report.viewers_behind) + " viewers are behind at the end");
+  // A viewer whose both relays fail in one moment loses what is on air meanwhile; nearly nobody does, two may be unlucky.
+  if (report.missed > 20 + report.delivered / 200) broken(std::to_string(report.missed) + " of " + std::to_string(report.delivered) + " chunks were missed");
+  if (report.viewers_behind > 2 + plan_.viewers / 100) broken(std::to_string(report.viewers_behind) + " viewers are behind at the end");
   if (report.coordinator.receipts_settled == 0) broken("no receipt was settled");
   if (report.tampered > 0 && report.rejected == 0) broken("octets were changed on the way and nobody noticed");
 }
