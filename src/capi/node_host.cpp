@@ -196,32 +196,34 @@ streamr_status_t NodeHost::poll(streamr_event_t* out, std::uint32_t timeout_ms) 
 }
 
 // False: the event belongs to a handle that is gone.
+bool NodeHost::name_handles(const core::NodeEvent& from, streamr_event_t& out) {
+  const std::lock_guard lock(handles_mutex_);
+  const auto watch = watches_.find(from.watch);
+  const auto publication = publications_.find(from.publication);
+  if (from.watch != 0 && watch == watches_.end()) return false;
+  if (from.publication != 0 && publication == publications_.end()) return false;
+  if (from.watch != 0) out.subscription = watch->second;
+  if (from.publication != 0) out.publication = publication->second;
+  return true;
+}
+
 bool NodeHost::fill(const core::NodeEvent& from, streamr_event_t& out) {
+  if (!name_handles(from, out)) return false;
   out.struct_size = sizeof out;
   out.kind = from.kind;
   out.value = from.value;
   out.time_us = from.time_us;
   out.latency_us = from.latency_us;
-  {
-    const std::lock_guard lock(handles_mutex_);
-    const auto watch = watches_.find(from.watch);
-    const auto publication = publications_.find(from.publication);
-    if (from.watch != 0 && watch == watches_.end()) return false;
-    if (from.publication != 0 && publication == publications_.end()) return false;
-    if (from.watch != 0) out.subscription = watch->second;
-    if (from.publication != 0) out.publication = publication->second;
-  }
   copy_out(from.stream, out.stream_id);
   out.header.struct_size = sizeof out.header;
-  if (from.chunk) {
-    out.header = to_fields(from.chunk->header());
-    auto blob = std::make_unique<streamr_blob>();
-    blob->bytes = from.chunk->payload();
-    out.blob = blob.release();
-  }
   std::size_t size = std::min(from.text.size(), sizeof out.text - 1);
   while (size > 0 && size < from.text.size() && (from.text[size] & 0xC0) == 0x80) --size;  // never half a character
   std::memcpy(out.text, from.text.data(), size);
+  if (!from.chunk) return true;
+  out.header = to_fields(from.chunk->header());
+  auto blob = std::make_unique<streamr_blob>();
+  blob->bytes = from.chunk->payload();
+  out.blob = blob.release();
   return true;
 }
 

@@ -44,6 +44,7 @@ class NodeHost {
   void on_event(core::NodeEvent event);
   void told_writable();
   std::optional<core::NodeEvent> next(std::uint32_t timeout_ms);
+  bool name_handles(const core::NodeEvent& from, streamr_event_t& out);
   bool fill(const core::NodeEvent& from, streamr_event_t& out);
 
   const Key public_key_;

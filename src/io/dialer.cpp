@@ -1,10 +1,12 @@
 #include "io/dialer.hpp"
 
+#include <fcntl.h>
 #include <libwebsockets.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstring>
@@ -19,10 +21,18 @@ namespace {
 constexpr std::size_t frame_bytes = 32 * 1024;  // longer messages go out in fragments: the library holds a copy of one
 
 int on_library_event(lws* socket, lws_callback_reasons reason, void*, void* in, std::size_t size) {
-  // A wrong chain of trust must never look like a relay: the system's own authorities are asked, nobody else.
-  if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS) return 0;
-  auto* dialer = socket ? static_cast<Dialer*>(lws_context_user(lws_get_context(socket))) : nullptr;
-  return dialer ? dialer->on_event(socket, static_cast<int>(reason), in, size) : 0;
+  switch (reason) {
+    case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH:
+    case LWS_CALLBACK_CLIENT_CONNECTION_ERROR:
+    case LWS_CALLBACK_CLIENT_ESTABLISHED:
+    case LWS_CALLBACK_CLIENT_RECEIVE:
+    case LWS_CALLBACK_CLIENT_WRITEABLE:
+    case LWS_CALLBACK_CLIENT_CLOSED:
+    case LWS_CALLBACK_WSI_DESTROY:
+      return static_cast<Dialer*>(lws_context_user(lws_get_context(socket)))
+          ->on_event(socket, static_cast<int>(reason), in, size);
+    default: return 0;
+  }
 }
 
 const lws_protocols protocols[] = {
@@ -50,6 +60,17 @@ struct Dialer::Link {
   // incoming
   ByteVector message;
   bool discarding = false;
+
+  std::uint64_t outstanding() const { return queued_bytes + in_library_bytes; }
+};
+
+// Watches a second descriptor of the library's socket: the library may close its own whenever it likes, and a loop that
+// watches a number which was closed and given out again would watch somebody else's.
+struct Dialer::Watch {
+  uv_poll_t handle{};
+  Dialer* dialer = nullptr;
+  int fd = -1;
+  int events = 0;
 };
 
 struct Dialer::Lookup {
@@ -67,14 +88,14 @@ Dialer::Dialer(uv_loop_t* loop, Handler& handler, DialerOptions options)
 
 Dialer::~Dialer() = default;
 
+// The library could run on our loop by itself; but ending it there closes a descriptor of its own twice (4.1), which in
+// a process with other threads may be somebody else's by then. So it polls its few sockets, and is turned when they are
+// ready.
 bool Dialer::open_context() {
   if (context_) return true;
-  void* loops[] = {loop_};
   lws_context_creation_info info{};
   info.port = CONTEXT_PORT_NO_LISTEN;
-  info.options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
-                 LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN;
-  info.foreign_loops = loops;
+  info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
   info.user = this;
   info.gid = info.uid = static_cast<decltype(info.uid)>(-1);
   info.fd_limit_per_thread = 256;
@@ -94,9 +115,8 @@ lws_vhost* Dialer::vhost(bool tls) {
   info.protocols = protocols;
   info.vhost_name = tls ? "secure" : "plain";
   info.gid = info.uid = static_cast<decltype(info.uid)>(-1);
-  info.options = LWS_SERVER_OPTION_LIBUV;
   if (tls) {
-    info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+    info.options = LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
     info.client_ssl_ca_filepath = system_authorities();
   }
   slot = lws_create_vhost(context_, &info);
@@ -122,6 +142,10 @@ void Dialer::dial(LinkId id, const std::string& text) {
   if (uv_ip4_addr(host, 1, reinterpret_cast<sockaddr_in*>(&numeric)) == 0 ||
       uv_ip6_addr(host, 1, reinterpret_cast<sockaddr_in6*>(&numeric)) == 0)
     return connect(id, link.url.host);
+  look_up(id, host);
+}
+
+void Dialer::look_up(LinkId id, const char* host) {
   auto lookup = std::make_unique<Lookup>();
   lookup->dialer = this;
   lookup->link = id;
@@ -162,12 +186,80 @@ void Dialer::connect(LinkId id, const std::string& address) {
   info.local_protocol_name = ws_subprotocol.data();
   info.ssl_connection = link.url.tls ? LCCSCF_USE_SSL : 0;
   info.ietf_version_or_minus_one = -1;
-  info.opaque_user_data = &link;
+  // The number, not the link: the library may tell of a socket whose link is gone.
+  info.opaque_user_data = reinterpret_cast<void*>(static_cast<std::uintptr_t>(id));
   info.retry_and_idle_policy = &liveness;
-  info.pwsi = &link.socket;
   lws* const socket = lws_client_connect_via_info(&info);
   // A failure may have been told already, and the link be gone with it.
-  if (!socket && owns(id)) end(id, "the relay cannot be reached");
+  if (!owns(id)) return;
+  if (!socket) return end(id, "the relay cannot be reached");
+  link.socket = socket;
+  watch(link);
+  dirty_ = true;
+}
+
+// ---- turning the library
+
+void Dialer::watch(Link& link) {
+  if (!link.socket) return;
+  Watch*& watch = watches_[link.id];
+  if (!watch) {
+    const int fd = lws_get_socket_fd(link.socket);
+    auto made = std::make_unique<Watch>();
+    made->dialer = this;
+    made->handle.data = made.get();
+    made->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (made->fd < 0 || uv_poll_init(loop_, &made->handle, made->fd) != 0) {
+      if (made->fd >= 0) ::close(made->fd);
+      watches_.erase(link.id);  // the timer turns the library, and asks again
+      return;
+    }
+    watch = made.release();
+    ++watches_open_;
+  }
+  sockaddr_storage peer{};
+  socklen_t size = sizeof peer;
+  const bool connecting = !link.established && getpeername(watch->fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0;
+  const bool wants_to_write = connecting || (link.established && link.outstanding() != 0);
+  const int events = UV_READABLE | (wants_to_write ? UV_WRITABLE : 0);
+  if (events == watch->events) return;
+  watch->events = events;
+  uv_poll_start(&watch->handle, events,
+                [](uv_poll_t* handle, int, int) { static_cast<Watch*>(handle->data)->dialer->turn(); });
+}
+
+void Dialer::unwatch(LinkId id) {
+  const auto found = watches_.find(id);
+  if (found == watches_.end()) return;
+  uv_close(reinterpret_cast<uv_handle_t*>(&found->second->handle), [](uv_handle_t* handle) {
+    const std::unique_ptr<Watch> done(static_cast<Watch*>(handle->data));
+    --done->dialer->watches_open_;
+  });
+  // libuv forgets the descriptor in uv_close, so it may go at once; the peer sees the end when the last one is closed.
+  ::close(found->second->fd);
+  watches_.erase(found);
+}
+
+void Dialer::turn() {
+  if (!context_ || turning_) return;
+  turning_ = true;
+  dirty_ = false;
+  // A step often asks for the next one: connected, then the request goes out; the last message, then the close frame.
+  constexpr int steps = 4, steps_most = 64;
+  bool more = true;
+  for (int step = 0; step < steps || (more && step < steps_most); ++step) {
+    lws_service_tsi(context_, -1, 0);
+    more = lws_service_adjust_timeout(context_, 1, 0) == 0;  // decrypted octets wait in the library, not in the socket
+  }
+  if (more) dirty_ = true;
+  for (const auto& [id, link] : links_) watch(*link);
+  turning_ = false;
+}
+
+bool Dialer::flush() {
+  if (!dirty_) return false;
+  turn();
+  return true;
 }
 
 void Dialer::end(LinkId id, const std::string& why) {
@@ -175,7 +267,6 @@ void Dialer::end(LinkId id, const std::string& why) {
   if (found == links_.end()) return;
   const auto link = std::move(found->second);
   links_.erase(found);
-  if (link->socket) lws_set_opaque_user_data(link->socket, nullptr);
   handler_.on_closed(id, why);
 }
 
@@ -191,12 +282,12 @@ void Dialer::send(LinkId id, const std::vector<SharedBytes>& pieces) {
   link.queue.push_back(std::move(message));
   link.queued_bytes += bytes;
   if (link.queued_bytes > options_.queue_bytes) {
-    lws* socket = link.socket;
-    end(id, "the relay reads too slowly");
-    if (socket) lws_set_timeout(socket, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+    kill(id, "the relay reads too slowly");
     return;
   }
-  if (link.established) lws_callback_on_writable(link.socket);
+  if (!link.established) return;
+  lws_callback_on_writable(link.socket);
+  dirty_ = true;
 }
 
 void Dialer::close_link(LinkId id) {
@@ -205,17 +296,18 @@ void Dialer::close_link(LinkId id) {
   Link& link = *found->second;
   link.closing = true;
   link.since_ms = uv_now(loop_);
+  dirty_ = true;
   if (link.established) {
     lws_callback_on_writable(link.socket);
     return;
   }
-  lws* socket = link.socket;
-  end(id, "closed by this side");
-  if (socket) lws_set_timeout(socket, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+  kill(id, "closed by this side");
 }
 
 int Dialer::on_event(lws* socket, int reason, void* in, std::size_t size) {
-  auto* link = static_cast<Link*>(lws_get_opaque_user_data(socket));
+  const LinkId id = reinterpret_cast<std::uintptr_t>(lws_get_opaque_user_data(socket));
+  const auto found = links_.find(id);
+  Link* const link = found == links_.end() ? nullptr : found->second.get();
   switch (reason) {
     case LWS_CALLBACK_CLIENT_FILTER_PRE_ESTABLISH: {
       char chosen[64] = {};
@@ -246,8 +338,11 @@ int Dialer::on_event(lws* socket, int reason, void* in, std::size_t size) {
       return link ? on_receive(socket, *link, static_cast<const std::uint8_t*>(in), size) : -1;
     case LWS_CALLBACK_CLIENT_WRITEABLE: return link ? on_writable(socket, *link) : -1;
     case LWS_CALLBACK_CLIENT_CLOSED:
+      if (link) end(link->id, "the relay closed the connection");
+      return 0;
     case LWS_CALLBACK_WSI_DESTROY:
       if (link) end(link->id, "the relay closed the connection");
+      unwatch(id);
       return 0;
     default: return 0;
   }
@@ -297,7 +392,7 @@ int Dialer::on_writable(lws* socket, Link& link) {
     link.queue.pop_front();
     link.sent_of_front = 0;
   }
-  const std::uint64_t outstanding = link.queued_bytes + link.in_library_bytes;
+  const std::uint64_t outstanding = link.outstanding();
   if (outstanding != 0) lws_callback_on_writable(socket);
   if (link.closing && outstanding == 0) {
     lws_close_reason(socket, LWS_CLOSE_STATUS_NORMAL, nullptr, 0);
@@ -309,7 +404,7 @@ int Dialer::on_writable(lws* socket, Link& link) {
 }
 
 void Dialer::on_tick() {
-  if (links_.empty()) {
+  if (links_.empty() && watches_.empty()) {
     uv_timer_stop(&timer_);
     return;
   }
@@ -321,11 +416,15 @@ void Dialer::on_tick() {
     else if (link->closing && now - link->since_ms >= options_.close_within_ms)
       late.emplace_back(id, "closed by this side");
   }
-  for (const auto& [id, why] : late) {
-    lws* socket = links_.at(id)->socket;
-    end(id, why);
-    if (socket) lws_set_timeout(socket, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-  }
+  for (const auto& [id, why] : late) kill(id, why);
+  turn();  // the library's own clocks: pings, silence
+}
+
+void Dialer::kill(LinkId id, const std::string& why) {
+  lws* const socket = links_.at(id)->socket;
+  end(id, why);
+  if (socket) lws_set_timeout(socket, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
+  dirty_ = true;
 }
 
 void Dialer::close_all() {
@@ -335,20 +434,7 @@ void Dialer::close_all() {
            [](uv_handle_t* handle) { static_cast<Dialer*>(handle->data)->timer_open_ = false; });
   while (!links_.empty()) end(links_.begin()->first, "this node stops");
   if (context_) lws_context_destroy(context_);
-}
-
-// The library is the only one that uses idle handles, and it closes its own last.
-bool Dialer::library_holds_handles() const {
-  bool found = false;
-  uv_walk(
-      loop_, [](uv_handle_t* handle, void* out) { *static_cast<bool*>(out) |= handle->type == UV_IDLE; }, &found);
-  return found;
-}
-
-bool Dialer::idle() {
-  // On a loop that is not its own the library closes its handles first and wants to be asked again for the rest.
-  if (closing_ && context_ && !library_holds_handles()) lws_context_destroy(context_);
-  return !context_ && !timer_open_ && lookups_ == 0;
+  while (!watches_.empty()) unwatch(watches_.begin()->first);
 }
 
 }  // namespace streamr::io

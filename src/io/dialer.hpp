@@ -40,9 +40,12 @@ class Dialer {
   void send(LinkId link, const std::vector<SharedBytes>& pieces);
   void close_link(LinkId link);
 
-  // Closes all without good-bye; idle() follows after some turns of the loop, and has to be asked between them.
+  // Hands what was queued to the sockets and reports on_sent. False: there was nothing to do.
+  bool flush();
+
+  // Closes all without good-bye; idle() follows after some turns of the loop.
   void close_all();
-  bool idle();
+  bool idle() const { return !context_ && !timer_open_ && lookups_ == 0 && watches_open_ == 0; }
   std::size_t link_count() const { return links_.size(); }
 
   struct Link;
@@ -51,12 +54,17 @@ class Dialer {
 
  private:
   struct Lookup;
+  struct Watch;
   bool open_context();
   lws_vhost* vhost(bool tls);
+  void look_up(LinkId link, const char* host);
   void connect(LinkId link, const std::string& address);
   void end(LinkId link, const std::string& why);
+  void kill(LinkId link, const std::string& why);
   void on_tick();
-  bool library_holds_handles() const;
+  void turn();
+  void watch(Link& link);
+  void unwatch(LinkId link);
   int on_receive(lws* socket, Link& link, const std::uint8_t* octets, std::size_t size);
   int on_writable(lws* socket, Link& link);
 
@@ -71,6 +79,10 @@ class Dialer {
   bool timer_open_ = false;
   std::size_t lookups_ = 0;
   std::unordered_map<LinkId, std::unique_ptr<Link>> links_;
+  std::unordered_map<LinkId, Watch*> watches_;  // may outlive their link, until the library let the socket go
+  std::size_t watches_open_ = 0;
+  bool dirty_ = false;
+  bool turning_ = false;
 };
 
 }  // namespace streamr::io

@@ -158,7 +158,7 @@ bool HttpParser::check_request_line() {
     return false;
   }
   const auto method = line.substr(0, first), version = line.substr(last + 1);
-  auto target = line.substr(first + 1, last - first - 1);
+  const auto target = line.substr(first + 1, last - first - 1);
   const auto printable = [](char c) { return c > 0x20 && c < 0x7F; };
   if (!is_token(method) || !is_version(version) || target.empty() ||
       !std::all_of(target.begin(), target.end(), printable)) {
@@ -173,26 +173,31 @@ bool HttpParser::check_request_line() {
     refuse(505, "HTTP/1.1 and HTTP/1.0 are spoken here, not " + std::string(version));
     return false;
   }
-  static constexpr std::string_view known[] = {"GET", "HEAD", "POST", "OPTIONS"};
-  static constexpr std::string_view others[] = {"PUT", "DELETE", "PATCH", "TRACE", "CONNECT"};
-  if (std::find(std::begin(others), std::end(others), method) != std::end(others)) {
+  head_.method = method;
+  head_.http_1_1 = version == "HTTP/1.1";
+  return check_method(method) && check_target(target);
+}
+
+bool HttpParser::check_method(std::string_view method) {
+  static constexpr std::string_view answered[] = {"GET", "HEAD", "POST", "OPTIONS"};
+  static constexpr std::string_view known[] = {"PUT", "DELETE", "PATCH", "TRACE", "CONNECT"};
+  if (std::find(std::begin(answered), std::end(answered), method) != std::end(answered)) return true;
+  if (std::find(std::begin(known), std::end(known), method) != std::end(known))
     refuse(405, "GET, HEAD, POST and OPTIONS are answered here");
-    return false;
-  }
-  if (std::find(std::begin(known), std::end(known), method) == std::end(known)) {
+  else
     refuse(501, "this method is not known here");
-    return false;
-  }
+  return false;
+}
+
+bool HttpParser::check_target(std::string_view target) {
   if (target.starts_with("http://") || target.starts_with("https://")) {
     const auto slash = target.find('/', target.find("//") + 2);
     target = slash == std::string_view::npos ? std::string_view("/") : target.substr(slash);
-  } else if (target.front() != '/' && !(target == "*" && method == "OPTIONS")) {
+  } else if (target.front() != '/' && !(target == "*" && head_.method == "OPTIONS")) {
     refuse(400, "the request target begins with /");
     return false;
   }
-  head_.method = method;
   head_.target = target;
-  head_.http_1_1 = version == "HTTP/1.1";
   return true;
 }
 

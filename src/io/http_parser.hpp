@@ -70,6 +70,8 @@ class HttpParser {
   bool take_head_octet(std::uint8_t octet);
   Step parse_head();
   bool check_request_line();
+  bool check_method(std::string_view method);
+  bool check_target(std::string_view target);
   bool check_fields();
   bool check_lengths();
 

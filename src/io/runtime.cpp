@@ -141,6 +141,7 @@ void Runtime::pump() {
       more = true;
     }
     if (server_->flush()) more = true;
+    if (dialer_->flush()) more = true;
   }
   advance_phase();
   if (phase_ < Phase::closing) arm_timer();
@@ -211,7 +212,7 @@ void Runtime::begin_closing() {
   uv_close(reinterpret_cast<uv_handle_t*>(&before_sleep_), closed);
 }
 
-bool Runtime::all_closed() {
+bool Runtime::all_closed() const {
   return own_handles_ == 0 && (!server_ || server_->idle()) && (!dialer_ || dialer_->idle()) &&
          (!coordinator_ || coordinator_->idle()) && (!state_ || state_->idle());
 }

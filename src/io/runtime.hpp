@@ -84,7 +84,7 @@ class Runtime final : Handler {
   void advance_phase();
   void begin_draining();
   void begin_closing();
-  bool all_closed();
+  bool all_closed() const;
   bool on_loop_thread() const { return loop_thread_.load() == std::this_thread::get_id(); }
   bool await_closed(std::uint64_t until_mono_us);
   void turn_until_closed(std::uint64_t until_mono_us);

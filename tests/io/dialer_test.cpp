@@ -15,7 +15,12 @@ namespace {
 struct Pair : ServerFixture {
   Recorder outside;
   Dialer dialer;
-  explicit Pair(DialerOptions options = {}) : dialer(&loop, outside, options) {}
+  explicit Pair(DialerOptions options = {}) : dialer(&loop, outside, options) {
+    each_turn = [this] {
+      server.flush();
+      dialer.flush();
+    };
+  }
   ~Pair() {
     dialer.close_all();
     CHECK(until([this] { return dialer.idle(); }));
@@ -119,4 +124,34 @@ TEST_CASE("dialling leaves the process's SIGPIPE as it was") {
   REQUIRE(world.until([&] { return world.outside.dialed.size() == 1; }));
   sigaction(SIGPIPE, nullptr, &after);
   CHECK((before.sa_handler == after.sa_handler));
+}
+
+TEST_CASE("stopping while connections are being made gives everything back") {
+  for (const int turns : {0, 1, 2, 5}) {
+    Pair world;
+    world.dialer.dial(1, world.url());
+    world.dialer.dial(2, "ws://127.0.0.1:1/relay");
+    world.dialer.dial(3, "wss://127.0.0.1:" + std::to_string(world.port()) + "/relay");
+    world.dialer.dial(4, "ws://localhost:" + std::to_string(world.port()) + "/relay");
+    int turned = 0;
+    world.until([&] { return ++turned > turns; });
+    world.dialer.close_all();
+    CHECK(world.until([&] { return world.dialer.idle(); }));
+    CHECK(world.outside.closed.size() == 4);
+  }
+}
+
+TEST_CASE("links come and go without leaving anything behind") {
+  Pair world;
+  for (LinkId link = 1; link <= 100; ++link) {
+    world.dialer.dial(link, world.url());
+    REQUIRE(world.until([&] { return world.outside.dialed.size() == link; }));
+    world.dialer.send(link, {SharedBytes::copy(view_of("hello"))});
+    if (link % 2 == 0)
+      world.dialer.close_link(link);
+    else
+      world.server.close_link(world.seen.accepted.back());
+    REQUIRE(world.until([&] { return world.outside.closed.contains(link); }));
+  }
+  CHECK(world.until([&] { return world.server.connection_count() == 0; }));
 }
