@@ -149,7 +149,7 @@ bool HlsTimeline::list_parts(const TrackStore& track, const EpochStore& epoch, c
   bool listed = false;
   for (;;) {
     const std::size_t index = open_ ? open_->marks.size() : 0;
-    if (index >= init_part) return listed;
+    if (index >= init_part || (open_ && open_->parts_over)) return listed;
     const auto at = track.parts.lower_bound({next_, static_cast<std::uint16_t>(index)});
     if (at == track.parts.end() || at->first.segment != next_) return listed;
     const StoredChunk& chunk = *at->second;
@@ -165,9 +165,13 @@ bool HlsTimeline::list_parts(const TrackStore& track, const EpochStore& epoch, c
     }
     const bool signed_away = at->first.part == index && chunk.header().has(proto::gap);
     if (mark.gap && !signed_away && now.mono_us < chunk.arrived_mono_us() + hole_us) return listed;
-    // A source without parts, or one that breaks its own promise, is listed by segments alone.
-    if (mark.duration_us > part_target_us_ + part_target_us_ / 20) part_target_us_ = 0;
     open_next(track, epoch, count);
+    if (mark.duration_us > part_target_us_ + part_target_us_ / 20) {
+      // A segment in one piece: this source has no parts. Else one that broke its promise; the next segment has parts again.
+      if (index == 0 && chunk.header().has(proto::last_in_segment)) part_target_us_ = 0;
+      open_->parts_over = true;
+      return true;
+    }
     open_->marks.push_back(mark);
     listed = true;
   }
@@ -251,7 +255,7 @@ std::uint64_t HlsTimeline::discontinuity_sequence() const {
 std::optional<ChunkPos> HlsTimeline::hint() const {
   if (epoch_ == 0 || ended_ || end_came_ || part_target_us_ == 0) return std::nullopt;
   const std::size_t part = open_ ? open_->marks.size() : 0;
-  if (part >= init_part) return std::nullopt;
+  if (part >= init_part || (open_ && open_->parts_over)) return std::nullopt;
   return ChunkPos{next_, static_cast<std::uint16_t>(part)};
 }
 

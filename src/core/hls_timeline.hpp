@@ -60,6 +60,7 @@ struct ListedSegment {
   ChunkPtr init;                                   // null for MPEG-TS
   std::vector<ChunkPtr> parts;
   std::vector<ListedPart> marks;                   // parts 0, 1, 2 … as they were listed
+  bool parts_over = false;                         // one was longer than PART-TARGET allows: the rest is not listed
 };
 
 // Where a client waits: until part `part` of segment `msn` is listed, or without a part until the whole segment is.

@@ -272,3 +272,21 @@ TEST_CASE("a source without parts is listed by segments alone, and still lets a 
   world.push(0, proto::independent | proto::last_in_segment, HlsWorld::octets(50, 5), 2'000'000);
   CHECK(world.hls.poll_reply()->response.status == 200);
 }
+
+TEST_CASE("a part longer than promised is not listed, its segment is, and the next segment has parts again") {
+  HlsWorld world;
+  live(world, 1);
+  next_part(world, true);
+  world.push(0, 0, HlsWorld::octets(100, 7), 900'000);
+  CHECK_FALSE(holds(world.playlist(), "/0/101.1.m4s"));
+  CHECK_FALSE(holds(world.playlist(), "HINT"));
+  CHECK_FALSE(world.ask("/0.m3u8?_HLS_msn=101&_HLS_part=1").has_value());
+  world.push(0, proto::last_in_segment, HlsWorld::octets(9, 1));
+  const std::string text = world.playlist();
+  CHECK(holds(text, "/0/101.0.m4s\",INDEPENDENT=YES\n#EXTINF:1.900000,\n" + epoch + "/0/101.m4s\n"));
+  CHECK(holds(text, "#EXT-X-PART-INF:PART-TARGET=0.500000"));
+  CHECK(holds(text, "#EXT-X-PRELOAD-HINT:TYPE=PART,URI=\"" + epoch + "/0/102.0.m4s\""));
+  CHECK_FALSE(world.hls.poll_reply().has_value());  // part 1 of a finished segment of one part: part 0 of the next
+  next_part(world, true);
+  CHECK(world.hls.poll_reply()->response.status == 200);
+}
