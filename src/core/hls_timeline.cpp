@@ -167,7 +167,8 @@ bool HlsTimeline::list_parts(const TrackStore& track, const EpochStore& epoch, c
     if (mark.gap && !signed_away && now.mono_us < chunk.arrived_mono_us() + hole_us) return listed;
     open_next(track, epoch, count);
     if (mark.duration_us > part_target_us_ + part_target_us_ / 20) {
-      // A segment in one piece: this source has no parts. Else one that broke its promise; the next segment has parts again.
+      // A segment in one piece: this source has no parts. Else one that broke its promise; the next segment has parts
+      // again.
       if (index == 0 && chunk.header().has(proto::last_in_segment)) part_target_us_ = 0;
       open_->parts_over = true;
       return true;
