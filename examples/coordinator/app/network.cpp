@@ -189,9 +189,21 @@ void Network::collect_proofs() {
   }
 }
 
+void Network::note_silence(const NodeRecord& node, bool up) {
+  if (up && up_.insert(node.key).second) {
+    stale_ = true;
+  } else if (!up && up_.erase(node.key) != 0) {
+    stale_ = true;
+    streamr::programs::log_warn("node_silent", "a node has not been heard of for three intervals and counts as offline",
+                                {{"node", node.node_id}, {"role", node.role}, {"name", node.name}});
+  }
+}
+
 void Network::every_second() {
   for (const NodeRecord& node : context_.store->nodes()) {
-    if (!is_up(node)) continue;
+    const bool up = is_up(node);
+    note_silence(node, up);
+    if (!up) continue;
     for (const Address& address : node.addresses) {
       if (address.kind != "public") continue;
       const AddressProof& proof = proofs_[node.key][address.url];
