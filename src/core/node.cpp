@@ -9,6 +9,8 @@ namespace streamr::core {
 namespace {
 
 constexpr std::uint64_t tick_us = 50'000;               // repairs, holes and receipts are looked at this often while media runs
+constexpr std::uint64_t round_us = 10'000;
+constexpr std::uint64_t finest_us = 1'000;               // a wake-up never comes sooner after the one before
 constexpr std::uint64_t trim_every_us = 500'000;
 constexpr std::uint64_t asked_kept_us = 30'000'000;
 
@@ -152,12 +154,16 @@ void Node::State::stop(Now now) {
 
 void Node::State::on_time(Now now) {
   if (!started) return;
+  last_tick_us = now.mono_us;
+  for (auto& [id, peer] : peers)
+    if (peer.wake_us <= now.mono_us) dirty_peers.insert(id);
+  // Pacing wakes a node every few milliseconds; everything else is content with a coarser clock.
+  if (last_round_us != 0 && now.mono_us < last_round_us + round_us) return;
+  last_round_us = now.mono_us;
   for (auto& [id, peer] : peers) {
     peer.link->on_time(now);
     if (!peer.link->open()) continue;
     send_receipts(peer, now, false);
-    for (auto& [sub, out] : peer.out)
-      if (out.delivery->deadline_us(now) <= now.mono_us) dirty_peers.insert(id);
     if (!peer.session) continue;
     if (peer.session->window.overdue(now)) {
       peer.link->fail(refuse(Wire::receipt_overdue, "no receipt for 5 s while more than the window is unreceipted"));
@@ -167,8 +173,6 @@ void Node::State::on_time(Now now) {
       peer.out.clear();
     }
   }
-  for (const auto id : std::set<LinkId>(std::move(paced_peers))) dirty_peers.insert(id);
-  paced_peers.clear();
   for (auto& [id, stream] : streams) {
     run_sources(*stream, now);
     run_publication(*stream, now);
@@ -189,21 +193,22 @@ void Node::State::on_time(Now now) {
 }
 
 std::uint64_t Node::State::deadline_us() const {
-  std::uint64_t deadline = never_us;
+  std::uint64_t round = never_us, wake = never_us;
   bool media = false;
   for (const auto& [id, peer] : peers) {
-    deadline = std::min(deadline, peer.link->deadline_us());
+    round = std::min(round, peer.link->deadline_us());
+    wake = std::min(wake, peer.wake_us);
     media = media || !peer.in.empty() || !peer.out.empty();
   }
   for (const auto& [id, stream] : streams) {
-    deadline = std::min(deadline, sources_deadline_us(*stream));
-    if (stream->hls) deadline = std::min(deadline, stream->hls->deadline_us());
+    round = std::min(round, sources_deadline_us(*stream));
+    if (stream->hls) round = std::min(round, stream->hls->deadline_us());
     media = media || (stream->publication && !stream->publication->pending.empty());
   }
-  for (const auto& [id, watch] : watches) deadline = std::min(deadline, watch.ask_session_us);
-  if (presence) deadline = std::min(deadline, presence->deadline_us());
-  if (media) deadline = std::min(deadline, last_tick_us + tick_us);
-  return deadline;
+  for (const auto& [id, watch] : watches) round = std::min(round, watch.ask_session_us);
+  if (media) round = std::min(round, last_round_us + tick_us);
+  const std::uint64_t said = presence ? presence->deadline_us() : never_us;
+  return std::min({std::max(round, last_round_us + round_us), std::max(wake, last_tick_us + finest_us), said});
 }
 
 void Node::State::finish(Now now) {
@@ -291,7 +296,6 @@ void Node::on_http_answer(CallId call, int status, std::optional<std::uint32_t> 
 }
 
 void Node::on_time(Now now) {
-  state_->last_tick_us = now.mono_us;
   state_->on_time(now);
   state_->finish(now);
 }

@@ -473,7 +473,6 @@ void Node::State::drop_link(LinkId id, const std::string& why, Now now) {
   if (peer.link->is_client() && peer.link->ticket() && reason.starts_with("the peer refused: 5 ")) ask_for_tickets(peer.link->ticket()->stream_id, now);
   peers.erase(found);
   dirty_peers.erase(id);
-  paced_peers.erase(id);
   for (auto& [stream_id, stream] : streams) on_source_closed(*stream, id, reason, now);
 }
 

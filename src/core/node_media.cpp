@@ -384,8 +384,11 @@ void Node::State::pump(Peer& peer, Now now) {
   flush();
   std::uint64_t queued = 0;
   for (auto& [number, out] : peer.out) queued += out.delivery->queued_bytes();
-  if (window != nullptr) window->on_queue(queued, now);
-  if (queued != 0 && window != nullptr) paced_peers.insert(link.id());
+  peer.wake_us = never_us;
+  for (auto& [number, out] : peer.out) peer.wake_us = std::min(peer.wake_us, out.delivery->deadline_us(now));
+  if (window == nullptr) return;
+  window->on_queue(queued, now);
+  if (queued != 0) peer.wake_us = std::min(peer.wake_us, window->available_at_us(std::min<std::uint64_t>(queued, 1u << limits::default_slice_log2), now));
 }
 
 }  // namespace streamr::core

@@ -70,6 +70,7 @@ struct Peer {
   std::set<CertId> certificates_sent;
   std::uint16_t next_sub = 0;
   std::uint32_t fetches = 0;                    // ours, unanswered
+  std::uint64_t wake_us = never_us;             // mono_us when time alone lets something more go out
 };
 
 enum class SourceState { waiting, dialing, open, subscribed };
@@ -285,14 +286,13 @@ struct Node::State final : LinkHost {
   std::map<StreamId, std::pair<std::uint64_t, std::pair<std::uint64_t, std::uint32_t>>> remembered;   // epoch, next segment, discontinuity
   std::unordered_map<HttpId, StreamId> held_http;
   std::set<LinkId> dirty_peers;
-  std::set<LinkId> paced_peers;                 // wait for time, not for a peer
   std::unique_ptr<Presence> presence;
   bool presence_due = false;
   bool started = false, stopping = false;
   bool event_backpressure = false;
   std::uint64_t next_id = 1;
   std::uint64_t nonce_counter = 0;
-  std::uint64_t started_mono_us = 0, last_tick_us = 0;
+  std::uint64_t started_mono_us = 0, last_tick_us = 0, last_round_us = 0;
   NodeStats counters;                           // only the counters that grow; stats() fills the rest
 };
 
