@@ -30,7 +30,8 @@ void serve(coordinator::Context& context, const HostPort& listen, StopSignal& st
   // Hours that ended while nobody was here are closed before anybody asks.
   router.every_second();
   print_listening(context.config.listen);
-  log_info("started", "the coordinator answers", {{"address", context.config.listen}, {"database", context.config.database}});
+  log_info("started", "the coordinator answers",
+           {{"address", context.config.listen}, {"database", context.config.database}});
 
   std::thread watcher([&] {
     while (!stop.wait_ms(-1)) {

@@ -16,23 +16,50 @@ TEST_CASE("a URL is complete, of a known scheme, and carries no user") {
   CHECK(parse_url("ws://[2001:db8::1]/relay")->is_ipv6);
   CHECK(authority(*parse_url("ws://[2001:db8::1]:9/relay")) == "[2001:db8::1]:9");
   CHECK(parse_url("wss://a/")->port == 443);
-  for (const char* wrong : {"", "a:1", "ftp://a/", "ws://", "ws://u:p@a/", "ws://a:0/", "ws://a:65536/", "ws://a:/", "ws://a b/",
-                            "ws://[::1/", "ws://[x]/", "ws://a/\n", "ws://a/#x", "//a/"}) {
+  for (const char* wrong : {"", "a:1", "ftp://a/", "ws://", "ws://u:p@a/", "ws://a:0/", "ws://a:65536/", "ws://a:/",
+                            "ws://a b/", "ws://[::1/", "ws://[x]/", "ws://a/\n", "ws://a/#x", "//a/"}) {
     CAPTURE(wrong);
     CHECK_FALSE(parse_url(wrong));
   }
 }
 
 TEST_CASE("loopback, private, link-local, mapped and numeric hosts are never dialled unless the operator allows them") {
-  for (const char* host : {"127.0.0.1", "127.255.1.1", "localhost", "a.localhost", "localhost.", "10.1.2.3", "172.16.0.1", "172.31.255.255",
-                           "192.168.0.1", "169.254.1.1", "100.64.0.1", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1",
-                           "fc00::1", "fd12::1", "ff02::1", "::ffff:8.8.8.8", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
-                           "2130706433", "0x7f000001", "0x7f.1", "0177.0.0.1", "127.1", "1.2.3.4."}) {
+  for (const char* host : {"127.0.0.1",
+                           "127.255.1.1",
+                           "localhost",
+                           "a.localhost",
+                           "localhost.",
+                           "10.1.2.3",
+                           "172.16.0.1",
+                           "172.31.255.255",
+                           "192.168.0.1",
+                           "169.254.1.1",
+                           "100.64.0.1",
+                           "0.0.0.0",
+                           "224.0.0.1",
+                           "255.255.255.255",
+                           "::1",
+                           "::",
+                           "fe80::1",
+                           "fc00::1",
+                           "fd12::1",
+                           "ff02::1",
+                           "::ffff:8.8.8.8",
+                           "::ffff:127.0.0.1",
+                           "64:ff9b::7f00:1",
+                           "2002:7f00:1::",
+                           "2130706433",
+                           "0x7f000001",
+                           "0x7f.1",
+                           "0177.0.0.1",
+                           "127.1",
+                           "1.2.3.4."}) {
     CAPTURE(host);
     CHECK_FALSE(may_dial(host_kind(host), false));
     CHECK(may_dial(host_kind(host), true));
   }
-  for (const char* host : {"8.8.8.8", "172.32.0.1", "100.128.0.1", "relay.example", "2606:4700::1", "1a.example", "0x.example"}) {
+  for (const char* host :
+       {"8.8.8.8", "172.32.0.1", "100.128.0.1", "relay.example", "2606:4700::1", "1a.example", "0x.example"}) {
     CAPTURE(host);
     CHECK(may_dial(host_kind(host), false));
   }
@@ -72,7 +99,8 @@ TEST_CASE("two different relays are drawn and the less used one comes first") {
 }
 
 TEST_CASE("a draw follows trust times capacity, and capacity follows what was proven") {
-  const std::vector<Candidate> nodes{{"small", 50'000, 10'000, 10'000}, {"large", 50'000, 90'000, 90'000}, {"other", 50'000, 10'000, 10'000}};
+  const std::vector<Candidate> nodes{
+      {"small", 50'000, 10'000, 10'000}, {"large", 50'000, 90'000, 90'000}, {"other", 50'000, 10'000, 10'000}};
   int large = 0;
   for (uint64_t i = 0; i < 1000; ++i) {
     const auto drawn = draw_two(nodes, i * (UINT64_MAX / 1000), 1ULL << 63);

@@ -28,8 +28,9 @@ std::string body_refusal(const std::string& text) {
 }  // namespace
 
 TEST_CASE("JSON outside the protocol's rules is malformed") {
-  for (const char* text : {"", "{", "{\"a\":1}{", "{\"a\":1,\"a\":2}", "{\"a\":1.0}", "{\"a\":1e2}", "{\"a\":\"\xc3\x28\"}",
-                           "{\"a\":\"\\u0000\"}", "{a:1}", "{\"a\":01}", "{\"a\":NaN}", "{\"a\":1,}"}) {
+  for (const char* text :
+       {"", "{", "{\"a\":1}{", "{\"a\":1,\"a\":2}", "{\"a\":1.0}", "{\"a\":1e2}", "{\"a\":\"\xc3\x28\"}",
+        "{\"a\":\"\\u0000\"}", "{a:1}", "{\"a\":01}", "{\"a\":NaN}", "{\"a\":1,}"}) {
     CAPTURE(text);
     CHECK(body_refusal(text) == "malformed_json");
   }
@@ -39,7 +40,9 @@ TEST_CASE("JSON outside the protocol's rules is malformed") {
 }
 
 TEST_CASE("each member is required, of its type and in its range") {
-  const JsonBody body(R"({"n":9007199254740991,"big":9007199254740993,"s":"text","k":"00ff","o":{},"a":[1,"x"],"d":"18446744073709551615"})", 65536);
+  const JsonBody body(
+      R"({"n":9007199254740991,"big":9007199254740993,"s":"text","k":"00ff","o":{},"a":[1,"x"],"d":"18446744073709551615"})",
+      65536);
   const JsonValue root = body.root();
   CHECK(root.integer("n", 0, kMaxInteger) == kMaxInteger);
   CHECK(root.decimal("d") == UINT64_MAX);
@@ -61,5 +64,6 @@ TEST_CASE("what is printed is escaped and keeps its order") {
   JsonOut out;
   out.object().member("text", "a\"\\\n\x01").member("n", int64_t{-5}).array("list").number(1).text("b").end_array();
   out.object("empty").end_object().null("none").flag("yes", true).raw("money", "1000.0").end_object();
-  CHECK(out.str() == R"({"text":"a\"\\\n\u0001","n":-5,"list":[1,"b"],"empty":{},"none":null,"yes":true,"money":1000.0})");
+  CHECK(out.str() ==
+        R"({"text":"a\"\\\n\u0001","n":-5,"list":[1,"b"],"empty":{},"none":null,"yes":true,"money":1000.0})");
 }

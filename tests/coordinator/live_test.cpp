@@ -44,4 +44,6 @@ TEST_CASE("a report that is older is compared as if the origin had gone on") {
   CHECK_FALSE(is_near(report(91, 0), report(100, 10'000)));
 }
 
-TEST_CASE("a relay that says it lags is believed") { CHECK_FALSE(is_near(report(100, 0, 6001), report(100))); }
+TEST_CASE("a relay that says it lags is believed") {
+  CHECK_FALSE(is_near(report(100, 0, 6001), report(100)));
+}

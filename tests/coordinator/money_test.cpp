@@ -31,7 +31,9 @@ Json vectors() {
   return json;
 }
 
-const cJSON* get(const cJSON* node, const char* name) { return cJSON_GetObjectItemCaseSensitive(node, name); }
+const cJSON* get(const cJSON* node, const char* name) {
+  return cJSON_GetObjectItemCaseSensitive(node, name);
+}
 
 const cJSON* cases(const Json& json, const char* function) {
   const cJSON* found = get(get(get(json.get(), "functions"), function), "cases");
@@ -90,12 +92,15 @@ TEST_CASE("slots give the counts of the published vectors") {
     std::vector<Check> checks;
     const cJSON* entry = nullptr;
     cJSON_ArrayForEach(entry, get(in, "beats")) {
-      beats.push_back({static_cast<int64_t>(u64(cJSON_GetArrayItem(entry, 0))), static_cast<int64_t>(u64(cJSON_GetArrayItem(entry, 1)))});
+      beats.push_back({static_cast<int64_t>(u64(cJSON_GetArrayItem(entry, 0))),
+                       static_cast<int64_t>(u64(cJSON_GetArrayItem(entry, 1)))});
     }
     cJSON_ArrayForEach(entry, get(in, "checks")) {
-      checks.push_back({static_cast<int64_t>(u64(cJSON_GetArrayItem(entry, 0))), cJSON_IsTrue(cJSON_GetArrayItem(entry, 1)) != 0});
+      checks.push_back(
+          {static_cast<int64_t>(u64(cJSON_GetArrayItem(entry, 0))), cJSON_IsTrue(cJSON_GetArrayItem(entry, 1)) != 0});
     }
-    CHECK(slots_of_hour(beats, checks, static_cast<int64_t>(u64(get(in, "start_ms")))).count() == u64(get(item, "out")));
+    CHECK(slots_of_hour(beats, checks, static_cast<int64_t>(u64(get(in, "start_ms")))).count() ==
+          u64(get(item, "out")));
   }
 }
 

@@ -73,7 +73,8 @@ TEST_CASE("only what is new counts, and what other relays of the session have is
   ReceiptRecord other;
   other.relay = std::string(32, 'x');
   other.counted = 1 << 20;
-  const Judged judged = judge_receipt(f.receipt(4, 1'000'000), {{f.session}, {kept, other}}, f.relay, kStartUs + 100'000);
+  const Judged judged =
+      judge_receipt(f.receipt(4, 1'000'000), {{f.session}, {kept, other}}, f.relay, kStartUs + 100'000);
   CHECK(judged.verdict == ReceiptVerdict::settled);
   CHECK(judged.record.counted == 100'000);
   CHECK(judged.new_bytes == 99'300);

@@ -15,7 +15,8 @@ TEST_CASE("hex is lower case and of the length that was asked for") {
 
 TEST_CASE("a u64 is plain decimal digits") {
   CHECK(parse_u64("18446744073709551615").value() == UINT64_MAX);
-  for (const char* text : {"18446744073709551616", "-1", "+1", "01", "", " 1", "1 ", "1.0", "0x1", "99999999999999999999999"}) {
+  for (const char* text :
+       {"18446744073709551616", "-1", "+1", "01", "", " 1", "1 ", "1.0", "0x1", "99999999999999999999999"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_u64(text));
   }
@@ -26,7 +27,8 @@ TEST_CASE("money is exact to the micro-unit, in and out") {
   CHECK(parse_money("0.000001").value() == 1);
   CHECK(parse_money("7").value() == 7'000'000);
   CHECK(parse_money("9223372036854.775807").value() == INT64_MAX);
-  for (const char* text : {"9223372036854.775808", "-1.0", "+1", "1.", ".5", "1e3", "1.0000000", "", "1,0", "01.0", "1.0 "}) {
+  for (const char* text :
+       {"9223372036854.775808", "-1.0", "+1", "1.", ".5", "1e3", "1.0000000", "", "1,0", "01.0", "1.0 "}) {
     CAPTURE(text);
     CHECK_FALSE(parse_money(text));
   }
@@ -43,8 +45,10 @@ TEST_CASE("times are ISO 8601, UTC, without a zone mark") {
 }
 
 TEST_CASE("an alias is short, plain and no other kind of name") {
-  for (const char* good : {"a", "0", "my-stream", "a23456789012345678901234567890123456789012345678901234567890123"}) CHECK(alias_allowed(good));
-  for (const char* wrong : {"", "-a", "A", "a_b", "live", "a b", "é", "a234567890123456789012345678901234567890123456789012345678901234"}) {
+  for (const char* good : {"a", "0", "my-stream", "a23456789012345678901234567890123456789012345678901234567890123"})
+    CHECK(alias_allowed(good));
+  for (const char* wrong :
+       {"", "-a", "A", "a_b", "live", "a b", "é", "a234567890123456789012345678901234567890123456789012345678901234"}) {
     CAPTURE(wrong);
     CHECK_FALSE(alias_allowed(wrong));
   }

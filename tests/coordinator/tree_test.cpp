@@ -8,8 +8,12 @@ using namespace coordinator;
 
 namespace {
 
-TreeNode origin(const char* key = "o") { return {key, true, true, 1000}; }
-TreeNode relay(const std::string& key) { return {key, false, true, 1000}; }
+TreeNode origin(const char* key = "o") {
+  return {key, true, true, 1000};
+}
+TreeNode relay(const std::string& key) {
+  return {key, false, true, 1000};
+}
 
 std::map<std::string, std::string> parents_of(const std::map<std::string, Place>& tree) {
   std::map<std::string, std::string> out;
@@ -82,7 +86,9 @@ TEST_CASE("a relay that nobody can reach takes and does not give") {
   CHECK(tree.at("r2").parent == "o");
 }
 
-TEST_CASE("without an origin nobody has a place") { CHECK(build_tree({relay("r1")}, {}, 0).empty()); }
+TEST_CASE("without an origin nobody has a place") {
+  CHECK(build_tree({relay("r1")}, {}, 0).empty());
+}
 
 TEST_CASE("a relay without capacity carries no children") {
   std::vector<TreeNode> nodes{origin(), relay("weak"), relay("r2")};
@@ -101,7 +107,8 @@ TEST_CASE("random networks under churn stay sound") {
   for (int round = 0; round < 100; ++round) {
     std::vector<TreeNode> nodes{origin()};
     for (int i = 0; i < 30; ++i) {
-      if (next() % 3 != 0) nodes.push_back({"r" + std::to_string(i), false, next() % 8 != 0, static_cast<int64_t>(next() % 6)});
+      if (next() % 3 != 0)
+        nodes.push_back({"r" + std::to_string(i), false, next() % 8 != 0, static_cast<int64_t>(next() % 6)});
     }
     const auto tree = build_tree(nodes, before, static_cast<int64_t>(next() % 4));
     CHECK(tree.size() == nodes.size());

@@ -4,7 +4,9 @@
 
 namespace coordinator {
 
-const uint8_t* octets(const std::string& bytes) { return reinterpret_cast<const uint8_t*>(bytes.data()); }
+const uint8_t* octets(const std::string& bytes) {
+  return reinterpret_cast<const uint8_t*>(bytes.data());
+}
 
 std::string random_bytes(size_t len) {
   std::string out(len, '\0');

@@ -42,8 +42,10 @@ std::string connect_once(const addrinfo& to) {
       pollfd waiting{fd, POLLOUT, 0};
       int error = 0;
       socklen_t size = sizeof error;
-      if (poll(&waiting, 1, kConnectMs) != 1) why = "no answer within 3 s";
-      else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) why = std::strerror(error);
+      if (poll(&waiting, 1, kConnectMs) != 1)
+        why = "no answer within 3 s";
+      else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0)
+        why = std::strerror(error);
     }
   }
   close(fd);

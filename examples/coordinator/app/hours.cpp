@@ -13,7 +13,7 @@ namespace coordinator {
 namespace {
 
 constexpr int64_t kCutMs = 120'000;
-constexpr int64_t kLongestSpanMs = 60'000;  // over 1.5 x the longest heartbeat interval
+constexpr int64_t kLongestSpanMs = 60'000;                         // over 1.5 x the longest heartbeat interval
 constexpr uint64_t kSessionKeptUs = 8ULL * 24 * 3600 * 1'000'000;  // a batch may come up to 7 days late
 
 using Served = std::map<std::string, std::map<std::string, SlotBits>>;  // by stream, by node
@@ -84,13 +84,16 @@ void close_hour(Context& context, int64_t hour) {
     const auto stream = context.store->stream_by_id(id);
     if (!stream) continue;
     const Division d = divide(context, hour, *stream, context.store->last_hour(id).value_or(HourRecord{}), nodes);
-    context.store->add_hour({hour, id, d.income, d.settled.pool, d.settled.target_after, d.settled.fund_after,
-                             d.settled.surplus});
+    context.store->add_hour(
+        {hour, id, d.income, d.settled.pool, d.settled.target_after, d.settled.fund_after, d.settled.surplus});
     for (const PayRow& row : d.rows) {
-      context.store->add_hour_node({hour, id, row.node, pack(row.bits), static_cast<int64_t>(row.bits.count()), row.pay});
+      context.store->add_hour_node(
+          {hour, id, row.node, pack(row.bits), static_cast<int64_t>(row.bits.count()), row.pay});
     }
     streamr::programs::log_info("hour_closed", "an hour of a stream was divided",
-                                {{"hour", hour}, {"stream", to_hex(id)}, {"pool", format_money(d.settled.pool)},
+                                {{"hour", hour},
+                                 {"stream", to_hex(id)},
+                                 {"pool", format_money(d.settled.pool)},
                                  {"nodes", static_cast<int64_t>(d.rows.size())}});
   }
 }

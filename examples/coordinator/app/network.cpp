@@ -49,8 +49,9 @@ std::optional<Address> Network::told(const NodeRecord& node, const AskedBy& aske
 }
 
 bool Network::waits_for_proof(const NodeRecord& node) const {
-  return std::any_of(node.addresses.begin(), node.addresses.end(),
-                     [&](const Address& a) { return dialling_.contains({node.key, a.url}); });
+  return std::any_of(node.addresses.begin(), node.addresses.end(), [&](const Address& a) {
+    return dialling_.contains({node.key, a.url});
+  });
 }
 
 std::vector<StreamRecord> Network::active_streams() const {
@@ -128,7 +129,9 @@ std::optional<Place> Network::place_of(const std::string& node_key) {
   return found->second;
 }
 
-std::optional<NodeRecord> Network::node(const std::string& key) { return context_.store->node_by_key(key); }
+std::optional<NodeRecord> Network::node(const std::string& key) {
+  return context_.store->node_by_key(key);
+}
 
 void Network::dial(const NodeRecord& node, const std::string& url) {
   const auto parsed = parse_url(url);
@@ -176,9 +179,10 @@ void Network::collect_proofs() {
     proof = {result.node, result.url, result.reached ? context_.now_ms() : proof.proven_ms, context_.now_ms(),
              result.reached};
     if (was_good != result.reached) {
-      streamr::programs::log_info(result.reached ? "address_proven" : "address_lost",
-                                  result.reached ? "a dial-back reached the address" : "a dial-back failed: " + result.why,
-                                  {{"node", node->node_id}, {"url", result.url}});
+      streamr::programs::log_info(
+          result.reached ? "address_proven" : "address_lost",
+          result.reached ? "a dial-back reached the address" : "a dial-back failed: " + result.why,
+          {{"node", node->node_id}, {"url", result.url}});
     } else if (!result.reached && !was_proven) {
       streamr::programs::log_debug("address_unproven", "a dial-back failed: " + result.why,
                                    {{"node", node->node_id}, {"url", result.url}});

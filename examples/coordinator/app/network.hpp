@@ -56,7 +56,7 @@ class Network {
   Dialler dialler_;
   std::map<std::string, std::map<std::string, AddressProof>> proofs_;
   std::set<std::pair<std::string, std::string>> dialling_;
-  std::set<std::string> up_;  // as of the last look, by key
+  std::set<std::string> up_;                 // as of the last look, by key
   std::map<std::string, NodeRecord> nodes_;  // as of the last rebuild
   std::map<std::string, Place> tree_;
   int64_t rebuilt_ms_ = 0;

@@ -17,7 +17,8 @@ std::string trouble_text(const streamr_error_t& error, streamr_status_t status) 
 }
 
 int64_t wall_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace
@@ -26,21 +27,25 @@ void add_flags(CLI::App& app, Config& config, std::string& listen) {
   config.database = kDatabase;
   app.add_option("--listen", listen, "HOST:PORT to answer on; port 0 is any free one")->capture_default_str();
   app.add_option("--db", config.database, "sqlite:FILE, made when it does not exist")->capture_default_str();
-  app.add_option("--key", config.key_file, "This coordinator's key file, mode 0600 (default: the database file + .key)");
+  app.add_option("--key", config.key_file,
+                 "This coordinator's key file, mode 0600 (default: the database file + .key)");
   app.add_option("--origin", config.origins, "Node public key that may register as origin, 64 hex digits; repeatable")
       ->allow_extra_args(false);
   app.add_flag("--allow-private", config.allow_private,
                "Loopback and private addresses may be public: for one machine or one house");
-  app.add_option("--fanout", config.fanout,
-                 "Relays that take a stream from one node; 0: as few as fit all within three hops, so the origin sends least")
+  app.add_option(
+         "--fanout", config.fanout,
+         "Relays that take a stream from one node; 0: as few as fit all within three hops, so the origin sends least")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str();
-  app.add_option("--heartbeat-ms", config.heartbeat_ms, "Interval that nodes are asked for; three of them silent: offline")
+  app.add_option("--heartbeat-ms", config.heartbeat_ms,
+                 "Interval that nodes are asked for; three of them silent: offline")
       ->check(CLI::Range(500, 30000))
       ->capture_default_str();
   app.add_option("--proxy", config.proxies, "Address of a front whose X-Forwarded-For counts; repeatable")
       ->allow_extra_args(false);
-  app.add_option("--public-url", config.public_url, "URL under which others reach this coordinator (default: the request's Host)");
+  app.add_option("--public-url", config.public_url,
+                 "URL under which others reach this coordinator (default: the request's Host)");
 }
 
 void check_flags(Config& config) {

@@ -23,9 +23,10 @@ std::string shape_of(Context& context, const NodeRecord& node, const std::vector
     shape += to_hex(item.stream.id) + " " + item.stream.alias + " " + std::to_string(item.stream.serial);
     for (const std::string& key : item.upstreams) {
       const auto upstream = context.network->node(key);
-      const auto address = upstream ? context.network->told(*upstream, Network::peer(node.seen_from, node.addresses))
-                                    : std::nullopt;
-      shape += " " + to_hex(key) + "=" + (address ? address->url : "") + "@" + (upstream ? std::to_string(upstream->registered_ms) : "");
+      const auto address =
+          upstream ? context.network->told(*upstream, Network::peer(node.seen_from, node.addresses)) : std::nullopt;
+      shape += " " + to_hex(key) + "=" + (address ? address->url : "") + "@" +
+               (upstream ? std::to_string(upstream->registered_ms) : "");
     }
     shape += "\n";
   }
@@ -71,8 +72,8 @@ std::string issue_ticket(Context& context, const StreamRecord& stream, const Tic
 
 void refresh_assignments(Context& context, NodeRecord& node, const std::vector<Carried>& carried) {
   const std::string shape = shape_of(context, node, carried);
-  const bool due = node.assignments_refresh_us != 0 &&
-                   static_cast<int64_t>(context.now_us) >= node.assignments_refresh_us;
+  const bool due =
+      node.assignments_refresh_us != 0 && static_cast<int64_t>(context.now_us) >= node.assignments_refresh_us;
   if (node.assignments_version != 0 && shape == node.assignments_shape && !due) return;
 
   bool tickets = false;
@@ -83,8 +84,8 @@ void refresh_assignments(Context& context, NodeRecord& node, const std::vector<C
     out.object().member("stream", to_hex(item.stream.id)).member("alias", item.stream.alias).array("upstreams");
     for (const std::string& key : item.upstreams) {
       const auto upstream = context.network->node(key);
-      const auto address = upstream ? context.network->told(*upstream, Network::peer(node.seen_from, node.addresses))
-                                    : std::nullopt;
+      const auto address =
+          upstream ? context.network->told(*upstream, Network::peer(node.seen_from, node.addresses)) : std::nullopt;
       if (!address) continue;
       TicketWish wish{random_bytes(16), key, node.key, "", 0, context.now_ms(), item.stream.max_kbps, node.seen_from};
       out.object().member("url", address->url).member("relay_key", to_hex(key));

@@ -10,8 +10,8 @@ namespace coordinator {
 namespace {
 
 constexpr size_t kWriteBytes = 48 * 1024;
-constexpr size_t kUnsentLimit = 4 * 1024 * 1024;   // a reader this far behind is read from no more
-constexpr size_t kDrainBytes = 8 * 1024 * 1024;    // of a refused body, so that its sender reads the refusal
+constexpr size_t kUnsentLimit = 4 * 1024 * 1024;  // a reader this far behind is read from no more
+constexpr size_t kDrainBytes = 8 * 1024 * 1024;   // of a refused body, so that its sender reads the refusal
 constexpr int kHeadTimeoutS = 10;
 constexpr int kBodyTimeoutS = 20;
 constexpr int kIdleTimeoutS = 75;
@@ -60,10 +60,14 @@ Connection::Connection(lws* socket, std::string address, Application& applicatio
 
 void Connection::set_timeout() {
   int seconds = kIdleTimeoutS;
-  if (phase_ == Phase::draining) seconds = kDrainTimeoutS;
-  else if (!out_.empty()) seconds = kAnswerTimeoutS;
-  else if (parser_.in_body()) seconds = kBodyTimeoutS;
-  else if (parser_.in_request()) seconds = kHeadTimeoutS;
+  if (phase_ == Phase::draining)
+    seconds = kDrainTimeoutS;
+  else if (!out_.empty())
+    seconds = kAnswerTimeoutS;
+  else if (parser_.in_body())
+    seconds = kBodyTimeoutS;
+  else if (parser_.in_request())
+    seconds = kHeadTimeoutS;
   lws_set_timeout(socket_, PENDING_TIMEOUT_USER_OK, seconds);
 }
 

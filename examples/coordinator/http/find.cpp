@@ -32,7 +32,8 @@ Holders holders_of(Context& context, const StreamRecord& stream, const AskedBy& 
   for (Holder& relay : relays) {
     if (is_near(relay.report, *edge)) out.relays.push_back(std::move(relay));
   }
-  std::sort(out.relays.begin(), out.relays.end(), [](const Holder& a, const Holder& b) { return a.node.row < b.node.row; });
+  std::sort(out.relays.begin(), out.relays.end(),
+            [](const Holder& a, const Holder& b) { return a.node.row < b.node.row; });
   return out;
 }
 

@@ -21,8 +21,8 @@ struct Holder {
   Address address;
 };
 struct Holders {
-  std::optional<Holder> origin;   // an origin that serves the stream and may be told
-  std::vector<Holder> relays;     // near the live edge, with an address that this asker may be told
+  std::optional<Holder> origin;  // an origin that serves the stream and may be told
+  std::vector<Holder> relays;    // near the live edge, with an address that this asker may be told
 };
 Holders holders_of(Context& context, const StreamRecord& stream, const AskedBy& asker);
 

@@ -9,14 +9,22 @@
 #include <llhttp.h>
 using RawParser = llhttp_t;
 using RawSettings = llhttp_settings_t;
-static const char* method_name(const RawParser* p) { return llhttp_method_name(static_cast<llhttp_method_t>(p->method)); }
-static bool keeps_alive(const RawParser* p) { return llhttp_should_keep_alive(p) != 0; }
+static const char* method_name(const RawParser* p) {
+  return llhttp_method_name(static_cast<llhttp_method_t>(p->method));
+}
+static bool keeps_alive(const RawParser* p) {
+  return llhttp_should_keep_alive(p) != 0;
+}
 #else
 #include <http_parser.h>
 using RawParser = http_parser;
 using RawSettings = http_parser_settings;
-static const char* method_name(const RawParser* p) { return http_method_str(static_cast<http_method>(p->method)); }
-static bool keeps_alive(const RawParser* p) { return http_should_keep_alive(p) != 0; }
+static const char* method_name(const RawParser* p) {
+  return http_method_str(static_cast<http_method>(p->method));
+}
+static bool keeps_alive(const RawParser* p) {
+  return http_should_keep_alive(p) != 0;
+}
 #endif
 
 namespace coordinator {
@@ -25,7 +33,8 @@ namespace {
 constexpr size_t kMaxHeaders = 64;
 
 std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return text;
 }
 
@@ -92,7 +101,8 @@ struct HttpParser::State {
     const std::string key = lower(name);
     const bool fresh = request.headers.emplace(key, value).second;
     const bool single = key == "content-length" || key == "host" || key == "streamr-sig" || key == "authorization";
-    if (!fresh && single) return refuse(400, "malformed_request", "expected the header " + key + " once, it came twice");
+    if (!fresh && single)
+      return refuse(400, "malformed_request", "expected the header " + key + " once, it came twice");
     name.clear();
     value.clear();
     return 0;
@@ -133,7 +143,8 @@ struct HttpParser::State {
     return 0;
   }
   int too_large() {
-    return refuse(413, "too_large", "expected a body of at most " + std::to_string(body_limit) + " bytes, a larger one came");
+    return refuse(413, "too_large",
+                  "expected a body of at most " + std::to_string(body_limit) + " bytes, a larger one came");
   }
   int on_complete() {
     begun = false;
@@ -147,12 +158,14 @@ struct HttpParser::State {
 int HttpParser::State::on_head() {
   if (keep_header() != 0) return -1;
   request.method = method_name(&parser);
-  if (!split_target(request)) return refuse(400, "malformed_request", "expected a path that begins with /, another form came");
+  if (!split_target(request))
+    return refuse(400, "malformed_request", "expected a path that begins with /, another form came");
   const bool has_length = request.headers.contains("content-length");
   if (has_length && request.headers.contains("transfer-encoding")) {
     return refuse(400, "malformed_request", "expected Content-Length or Transfer-Encoding, both came");
   }
-  if (request.method == "CONNECT") return refuse(405, "method_not_allowed", "expected a request to this server, CONNECT came");
+  if (request.method == "CONNECT")
+    return refuse(405, "method_not_allowed", "expected a request to this server, CONNECT came");
   body_limit = events.body_limit(request.method, request.path);
   if (has_length) {
     const auto length = parse_i64(request.header("content-length"));
@@ -239,8 +252,14 @@ bool HttpParser::feed(const char* bytes, size_t len) {
   return false;
 }
 
-const HttpParser::Refusal& HttpParser::refusal() const { return state_->refusal; }
-bool HttpParser::in_request() const { return state_->begun; }
-bool HttpParser::in_body() const { return state_->body; }
+const HttpParser::Refusal& HttpParser::refusal() const {
+  return state_->refusal;
+}
+bool HttpParser::in_request() const {
+  return state_->begun;
+}
+bool HttpParser::in_body() const {
+  return state_->body;
+}
 
 }  // namespace coordinator

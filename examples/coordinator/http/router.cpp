@@ -53,8 +53,7 @@ const std::vector<Route>& routes() {
       {"GET", "/leaderboard", nullptr, 0, plain<old_leaderboard>},
       {"GET", "/streams", nullptr, 0, plain<old_streams>},
       {"GET", "/streams/live", nullptr, 0, plain<old_streams_live>},
-      {"GET", "/page/", "", 0,
-       [](Context&, const Request&, const std::string& name) { return page_file(name); }},
+      {"GET", "/page/", "", 0, [](Context&, const Request&, const std::string& name) { return page_file(name); }},
   };
   return all;
 }
@@ -74,8 +73,10 @@ Response error_answer(const ApiError& error) {
   if (!error.members.empty()) out.raw(error.members);
   out.end_object();
   // RFC 9457's member, which clients of the first system read too.
-  if (error.detail.empty()) out.member("detail", error.message);
-  else out.raw("detail", error.detail);
+  if (error.detail.empty())
+    out.member("detail", error.message);
+  else
+    out.raw("detail", error.detail);
   if (!error.members.empty()) out.raw(error.members);
   Response response = Response::json(out.end_object().str(), error.status);
   if (error.retry_after_s > 0) response.headers.emplace_back("Retry-After", std::to_string(error.retry_after_s));
@@ -85,7 +86,8 @@ Response error_answer(const ApiError& error) {
 
 uint64_t wall_us() {
   return static_cast<uint64_t>(
-      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count());
+      std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count());
 }
 
 void add_common_headers(const Request* request, Response& response) {
@@ -120,12 +122,14 @@ Response Router::dispatch(const Request& request) {
     if (request.method == route.method || (reads && std::string_view(route.method) == "GET")) {
       return route.handler(context_, request, name);
     }
-    allow += std::string(allow.empty() ? "" : ", ") + (std::string_view(route.method) == "GET" ? "GET, HEAD" : route.method);
+    allow +=
+        std::string(allow.empty() ? "" : ", ") + (std::string_view(route.method) == "GET" ? "GET, HEAD" : route.method);
   }
   if (request.method == "OPTIONS" && (!allow.empty() || request.target == "*")) {
     return {204, "", "", {{"Allow", allow.empty() ? "GET, HEAD, POST, OPTIONS" : allow + ", OPTIONS"}}};
   }
-  if (allow.empty()) throw ApiError{404, "not_found", "expected a path of this coordinator, there is nothing at this one"};
+  if (allow.empty())
+    throw ApiError{404, "not_found", "expected a path of this coordinator, there is nothing at this one"};
   ApiError error{405, "method_not_allowed", "expected " + allow + " or OPTIONS here, " + request.method + " came"};
   error.allow = allow + ", OPTIONS";
   throw error;
@@ -135,8 +139,11 @@ void Router::see_storage(bool good, const std::string& why) {
   if (good == context_.storage_good) return;
   context_.storage_good = good;
   context_.storage_trouble = why;
-  if (good) streamr::programs::log_info("storage_recovered", "the database can be written again");
-  else streamr::programs::log_error("storage_failed", "the database cannot be written, requests that must write get 503: " + why);
+  if (good)
+    streamr::programs::log_info("storage_recovered", "the database can be written again");
+  else
+    streamr::programs::log_error("storage_failed",
+                                 "the database cannot be written, requests that must write get 503: " + why);
 }
 
 Response Router::answer(Request& request) {
@@ -160,7 +167,8 @@ Response Router::answer(Request& request) {
     response = error_answer(error);
   } catch (const StoreUnavailable& error) {
     see_storage(false, error.what());
-    response = error_answer(unavailable("expected a database that can be written, it cannot at the moment: try again", 5));
+    response =
+        error_answer(unavailable("expected a database that can be written, it cannot at the moment: try again", 5));
   } catch (const std::exception& error) {
     streamr::programs::log_error("request_failed", error.what(), {{"path", request.path}});
     response = error_answer({500, "internal", "the coordinator met a state that should not exist; please report it"});

@@ -50,7 +50,10 @@ Response front(Context&, const Request& request) {
 Response health(Context& context, const Request&) {
   JsonOut out;
   out.object().member("status", context.storage_good ? "healthy" : "unhealthy").member("service", "coordinator");
-  out.object("checks").member("database", context.storage_good ? "healthy" : "cannot be written").end_object().end_object();
+  out.object("checks")
+      .member("database", context.storage_good ? "healthy" : "cannot be written")
+      .end_object()
+      .end_object();
   Response response = Response::json(out.str(), context.storage_good ? 200 : 503);
   if (!context.storage_good) response.headers.emplace_back("Retry-After", "5");
   return response;
@@ -61,8 +64,9 @@ Response page_file(const std::string& name) {
     if (name != file.name) continue;
     Response response{200, file.type, std::string(file.bytes, file.size)};
     response.headers.emplace_back("Cache-Control", "no-cache");
-    response.headers.emplace_back("Content-Security-Policy",
-                                  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:");
+    response.headers.emplace_back(
+        "Content-Security-Policy",
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:");
     return response;
   }
   throw ApiError{404, "not_found", "expected a file of the status page, there is none of this name"};

@@ -17,7 +17,7 @@ namespace {
 constexpr size_t kMostStreams = 24;
 constexpr size_t kMostRevocations = 100;
 constexpr size_t kReplyBytes = 64 * 1024;
-constexpr int64_t kTurnMs = 60'000;       // with more than 24 streams, each is named at least this often
+constexpr int64_t kTurnMs = 60'000;  // with more than 24 streams, each is named at least this often
 constexpr int64_t kMinVersion = 1;
 
 struct Heartbeat {
@@ -65,7 +65,8 @@ void note_addresses(Context& context, NodeRecord& node, const std::vector<Addres
   context.network->addresses_changed(node);
 }
 
-void note_streams(Context& context, const NodeRecord& node, const Heartbeat& beat, const std::vector<Carried>& carried) {
+void note_streams(Context& context, const NodeRecord& node, const Heartbeat& beat,
+                  const std::vector<Carried>& carried) {
   // Who names fewer streams than fit has named all that it holds.
   const bool all = beat.streams.size() < kMostStreams;
   context.store->drop_reports(node.key, all ? context.now_ms() : context.now_ms() - kTurnMs);
@@ -77,8 +78,8 @@ void note_streams(Context& context, const NodeRecord& node, const Heartbeat& bea
       note_origin_report(*stream, report, context.now_ms());
       context.store->save_stream(*stream);
     }
-    const bool assigned = std::any_of(carried.begin(), carried.end(),
-                                      [&](const Carried& c) { return c.stream.id == report.stream; });
+    const bool assigned =
+        std::any_of(carried.begin(), carried.end(), [&](const Carried& c) { return c.stream.id == report.stream; });
     if (assigned) context.store->add_beat({node.key, report.stream, {context.now_ms(), context.config.heartbeat_ms}});
   }
 }

@@ -40,10 +40,10 @@ void check_registration(Context& context, const Request& request, const std::str
   const auto fields = signature_fields(request, 2);
   const auto signer = from_hex(fields[0], 32);
   const auto signature = from_hex(fields[1], 64);
-  const bool good = signer && signature && *signer == key &&
-                    streamr_control_check_registration(octets(key), octets(nonce), octets(context.public_key),
-                                                       octets(request.body), request.body.size(),
-                                                       octets(*signature)) == STREAMR_OK;
+  const bool good =
+      signer && signature && *signer == key &&
+      streamr_control_check_registration(octets(key), octets(nonce), octets(context.public_key), octets(request.body),
+                                         request.body.size(), octets(*signature)) == STREAMR_OK;
   if (!good) {
     throw unauthorized("signature_wrong",
                        "expected Streamr-Sig: v1;{public_key};{signature} over nonce, coordinator_key, public_key and "
@@ -75,7 +75,10 @@ Registration read_registration(const JsonValue& body) {
 
 std::string policy(const Context& context) {
   JsonOut out;
-  out.object().member("pay", "uptime_v0").member("silent_ms", context.silent_ms()).member("max_hops", int64_t{kMaxHops});
+  out.object()
+      .member("pay", "uptime_v0")
+      .member("silent_ms", context.silent_ms())
+      .member("max_hops", int64_t{kMaxHops});
   return out.member("max_streams", int64_t{24}).end_object().str();
 }
 
@@ -104,14 +107,18 @@ Response node_register(Context& context, const Request& request) {
   Challenge challenge;
   switch (context.challenges.find(r.challenge_id, r.key, context.now_ms(), challenge)) {
     case ChallengeBook::Verdict::unknown:
-      throw unauthorized("challenge_unknown", "expected a challenge_id given to this key and not yet used, this is none");
+      throw unauthorized("challenge_unknown",
+                         "expected a challenge_id given to this key and not yet used, this is none");
     case ChallengeBook::Verdict::expired:
-      throw unauthorized("challenge_expired", "expected a challenge of the last 60 s, this one is past: ask for a new one");
+      throw unauthorized("challenge_expired",
+                         "expected a challenge of the last 60 s, this one is past: ask for a new one");
     case ChallengeBook::Verdict::open: break;
   }
   check_registration(context, request, r.key, challenge.nonce);
-  if (r.role == "origin" && std::find(context.config.origins.begin(), context.config.origins.end(), r.key) == context.config.origins.end()) {
-    throw forbidden("not_owner", "expected a key that the operator named with --origin for the role origin, this is none");
+  if (r.role == "origin" &&
+      std::find(context.config.origins.begin(), context.config.origins.end(), r.key) == context.config.origins.end()) {
+    throw forbidden("not_owner",
+                    "expected a key that the operator named with --origin for the role origin, this is none");
   }
 
   NodeRecord node = context.store->node_by_key(r.key).value_or(NodeRecord{});
@@ -135,8 +142,9 @@ Response node_register(Context& context, const Request& request) {
   transaction.commit();
   context.challenges.use(r.challenge_id);
   context.network->addresses_changed(node);
-  streamr::programs::log_info("node_registered", "a node registered",
-                              {{"node", node.node_id}, {"role", node.role}, {"name", node.name}, {"new", fresh ? 1 : 0}});
+  streamr::programs::log_info(
+      "node_registered", "a node registered",
+      {{"node", node.node_id}, {"role", node.role}, {"name", node.name}, {"new", fresh ? 1 : 0}});
 
   JsonOut out;
   out.object().member("node_id", node.node_id).member("lease", to_hex(node.lease.current));

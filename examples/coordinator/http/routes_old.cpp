@@ -31,8 +31,10 @@ std::string node_name(const std::map<std::string, NodeRecord>& nodes, const std:
 }
 
 void write_time(JsonOut& out, const char* name, int64_t ms) {
-  if (ms == 0) out.null(name);
-  else out.member(name, format_time(ms));
+  if (ms == 0)
+    out.null(name);
+  else
+    out.member(name, format_time(ms));
 }
 
 void write_old_stream(JsonOut& out, const StreamRecord& s) {
@@ -62,7 +64,9 @@ Response old_streams(Context& context, const Request& request) {
                                           {"ALL", "READY", "TESTING", "LIVE", "OFFLINE", "STALE", "ARCHIVED"}));
 }
 
-Response old_streams_live(Context& context, const Request&) { return stream_array(context, "LIVE"); }
+Response old_streams_live(Context& context, const Request&) {
+  return stream_array(context, "LIVE");
+}
 
 Response old_dashboard(Context& context, const Request& request) {
   const int64_t limit = query_number(request, "limit", 10, 0, kMostRows);
@@ -115,9 +119,8 @@ Response old_payouts(Context& context, const Request& request) {
     const auto shares = divide_by_slots(s.pool, slots);
     int64_t paid = 0;
     for (const Share& share : shares) paid += static_cast<int64_t>(share.amount);
-    const auto count = static_cast<int64_t>(std::count_if(shares.begin(), shares.end(), [&](const Share& share) {
-      return share.amount > 0 || s.pool == 0;
-    }));
+    const auto count = static_cast<int64_t>(std::count_if(
+        shares.begin(), shares.end(), [&](const Share& share) { return share.amount > 0 || s.pool == 0; }));
     out.object(to_hex(s.id)).raw("total_pool", format_money(s.pool)).member("node_count", count);
     out.raw("individual_earnings", format_money(count == 0 ? 0 : paid / count)).member("alias", s.alias);
     out.object("node_payouts");
@@ -125,7 +128,8 @@ Response old_payouts(Context& context, const Request& request) {
     for (const auto& [key, entry] : served) {
       const std::string pay = format_money(static_cast<int64_t>(shares[at++].amount));
       out.object(node_name(nodes, key)).raw("base_payout", pay).raw("final_payout", pay);
-      out.raw("uptime_percentage", format_ratio(static_cast<uint64_t>(entry.second.good), static_cast<uint64_t>(entry.second.total)));
+      out.raw("uptime_percentage",
+              format_ratio(static_cast<uint64_t>(entry.second.good), static_cast<uint64_t>(entry.second.total)));
       out.member("total_polls", entry.second.total).member("successful_polls", entry.second.good);
       out.member("failed_spot_checks", int64_t{0}).flag("is_flagged", false).null("penalty_reason").end_object();
     }
@@ -166,7 +170,9 @@ Response old_earnings(Context& context, const Request& request, const std::strin
     }
   }
   JsonOut out;
-  out.object().member("node_id", node ? node->node_id : name).member("period", "Last " + std::to_string(days_back) + " days");
+  out.object()
+      .member("node_id", node ? node->node_id : name)
+      .member("period", "Last " + std::to_string(days_back) + " days");
   out.raw("total_estimated_earnings", format_money(total)).member("streams_participated", streams);
   out.raw("stream_details", details.end_array().str()).member("entries", entries);
   out.member("earned", format_money(total));
@@ -205,10 +211,12 @@ Response old_leaderboard(Context& context, const Request& request) {
   out.object().member("status", "success").array("leaderboard");
   for (const Line& line : ranked) {
     out.object().member("node_id", node_name(nodes, line.node));
-    out.raw("uptime_percentage", format_ratio(static_cast<uint64_t>(line.up.good), static_cast<uint64_t>(line.up.total)));
+    out.raw("uptime_percentage",
+            format_ratio(static_cast<uint64_t>(line.up.good), static_cast<uint64_t>(line.up.total)));
     out.member("total_probes", line.up.total).member("successful_probes", line.up.good);
     out.member("estimated_score", line.up.good).raw("earnings_30d", format_money(line.pay));
-    out.raw("gb_relayed", format_ratio(context.store->settled_bytes(line.node), uint64_t{1} << 30)).raw("trust_score", "1.0");
+    out.raw("gb_relayed", format_ratio(context.store->settled_bytes(line.node), uint64_t{1} << 30))
+        .raw("trust_score", "1.0");
     out.end_object();
   }
   return Response::json(out.end_array().end_object().str());

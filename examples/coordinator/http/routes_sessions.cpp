@@ -30,7 +30,8 @@ Wish read_wish(const Request& request) {
   Wish wish;
   wish.viewer = body.hex("viewer_key", 32);
   if (streamr_control_key_check(octets(wish.viewer)) != STREAMR_OK) {
-    throw bad("key_weak", "expected a \"viewer_key\" that may be trusted: this one is of small order or not on the curve");
+    throw bad("key_weak",
+              "expected a \"viewer_key\" that may be trusted: this one is of small order or not on the curve");
   }
   for (const JsonValue& item : body.array("kinds", 16)) {
     wish.kinds.push_back(item.as_text(16));
@@ -70,7 +71,9 @@ std::vector<std::string> draw(Context& context, const std::vector<Holder>& relay
   return draw_two(candidates, random_number(), random_number());
 }
 
-bool is_free(const Holder& relay) { return relay.node.load_pct < 100; }
+bool is_free(const Holder& relay) {
+  return relay.node.load_pct < 100;
+}
 
 // The relays of the answer in their places: those of the seat while its first one lives, else a new draw.
 std::vector<Holder> relays_for(Context& context, const StreamRecord& stream, const std::vector<Holder>& eligible,
@@ -133,8 +136,14 @@ Response session_post(Context& context, const Request& request, const std::strin
     Transaction transaction(*context.store);
     int64_t place = 0;
     for (const Holder& relay : relays) {
-      const TicketWish ticket{session_id, relay.node.key, wish.viewer,     seat,
-                              place++,    drawn_ms,       std::min(stream.max_kbps, wish.max_kbps), request.address};
+      const TicketWish ticket{session_id,
+                              relay.node.key,
+                              wish.viewer,
+                              seat,
+                              place++,
+                              drawn_ms,
+                              std::min(stream.max_kbps, wish.max_kbps),
+                              request.address};
       out.object().member("url", relay.address.url).member("relay_key", to_hex(relay.node.key));
       out.member("ticket", issue_ticket(context, stream, ticket)).end_object();
     }
@@ -143,14 +152,18 @@ Response session_post(Context& context, const Request& request, const std::strin
     context.network->check_soon(relays[0].node);
   }
   out.end_array().member("steering_url", own_url(context, request) + "/steering/" + to_hex(stream.id));
-  if (holders.origin) out.member("origin_url", hls_url(*holders.origin, stream));
-  else out.null("origin_url");
+  if (holders.origin)
+    out.member("origin_url", hls_url(*holders.origin, stream));
+  else
+    out.null("origin_url");
   return Response::json(out.end_object().str());
 }
 
 namespace {
 
-std::string pathway_id(const std::string& key) { return to_hex(key).substr(0, 16); }
+std::string pathway_id(const std::string& key) {
+  return to_hex(key).substr(0, 16);
+}
 
 std::string host_of(const Holder& holder) {
   const auto url = parse_url(holder.address.url);
@@ -170,7 +183,8 @@ Response steering_get(Context& context, const Request& request, const std::strin
   std::vector<std::string> ids;
   for (const Holder& relay : holders.relays) ids.push_back(pathway_id(relay.node.key));
   const std::string origin_id = holders.origin ? pathway_id(holders.origin->node.key) : "";
-  if (ids.empty() && !holders.origin) throw unavailable("expected a relay or origin that serves this stream now, none does", 10);
+  if (ids.empty() && !holders.origin)
+    throw unavailable("expected a relay or origin that serves this stream now, none does", 10);
 
   // A playlist names its own relay's pathway only; the others are made from it.
   const auto current = request.argument("_HLS_pathway");

@@ -74,12 +74,17 @@ void write_nodes(Context& context, JsonOut& out, const std::vector<ReportRecord>
     for (const PayRow& row : rows) earned += row.node == node.key ? row.pay : 0;
     out.object().member("node_id", node.node_id).member("key", to_hex(node.key)).member("name", node.name);
     out.member("role", node.role).member("software", node.software).member("health", up ? "online" : "offline");
-    if (place) out.member("hop", int64_t{place->hop});
-    else out.null("hop");
+    if (place)
+      out.member("hop", int64_t{place->hop});
+    else
+      out.null("hop");
     const auto parent = place && !place->parent.empty() ? context.store->node_by_key(place->parent) : std::nullopt;
-    if (parent) out.member("parent", parent->node_id);
-    else out.null("parent");
-    out.member("heartbeats", node.beats).member("last_seen_ms", std::max<int64_t>(0, context.now_ms() - node.seen_ms()));
+    if (parent)
+      out.member("parent", parent->node_id);
+    else
+      out.null("parent");
+    out.member("heartbeats", node.beats)
+        .member("last_seen_ms", std::max<int64_t>(0, context.now_ms() - node.seen_ms()));
     out.member("streams", seen.streams).member("newest", seen.newest).member("viewers", seen.viewers);
     out.member("lag_ms", seen.lag_ms).member("load_pct", node.load_pct).member("free_kbps", node.free_kbps);
     out.member("capacity_kbps", node.capacity_kbps).member("url", http_address(context, node));
@@ -97,7 +102,8 @@ Response status(Context& context, const Request&) {
   int64_t beats = 0;
   JsonOut out;
   out.object().member("version", STREAMR_VERSION_STRING).member("coordinator_key", to_hex(context.public_key));
-  out.member("time_us", static_cast<int64_t>(context.now_us)).member("uptime_s", (context.now_ms() - context.started_ms) / 1000);
+  out.member("time_us", static_cast<int64_t>(context.now_us))
+      .member("uptime_s", (context.now_ms() - context.started_ms) / 1000);
   out.member("storage", context.storage_good ? "good" : "cannot be written");
   write_streams(context, out, reports, rows);
   write_nodes(context, out, reports, rows, beats);

@@ -51,7 +51,8 @@ uint64_t number_at(const std::string& bytes, size_t at) {
 
 void read_certificate(Context& context, Announcement& a) {
   if (streamr_control_key_check(octets(a.stream)) != STREAMR_OK) {
-    throw bad("key_weak", "expected a \"stream_id\" that may be trusted: this key is of small order or not on the curve");
+    throw bad("key_weak",
+              "expected a \"stream_id\" that may be trusted: this key is of small order or not on the curve");
   }
   const uint64_t begins_s = number_at(a.certificate, 80);
   const uint64_t ends_s = number_at(a.certificate, 88);
@@ -60,7 +61,8 @@ void read_certificate(Context& context, Announcement& a) {
   }
   const auto status = streamr_certificate_check(octets(a.certificate), a.certificate.size(), &a.fields);
   if (status == STREAMR_E_SIGNATURE) {
-    throw unauthorized("signature_wrong", "expected a certificate signed by the stream's root key, its signature does not hold");
+    throw unauthorized("signature_wrong",
+                       "expected a certificate signed by the stream's root key, its signature does not hold");
   }
   if (status != STREAMR_OK) {
     throw out_of_range("expected a stream key certificate of at most 24 h in \"certificate\", its form is wrong");
@@ -87,9 +89,10 @@ void check_signature(Context& context, const Request& request, Announcement& a) 
            STREAMR_OK;
   }
   if (!good) {
-    throw unauthorized("signature_wrong",
-                       "expected Streamr-Sig: v1;{session_key};{unix_us};{signature} by the certificate's session key over "
-                       "coordinator_key, unix_us and H(body), it does not hold");
+    throw unauthorized(
+        "signature_wrong",
+        "expected Streamr-Sig: v1;{session_key};{unix_us};{signature} by the certificate's session key over "
+        "coordinator_key, unix_us and H(body), it does not hold");
   }
   const auto off = static_cast<int64_t>(*time - context.now_us);
   if (off > kSlackUs || off < -kSlackUs) {
@@ -127,9 +130,10 @@ void take_alias(Context& context, const Announcement& a, StreamRecord& stream) {
 void take_certificate(const Announcement& a, StreamRecord& stream) {
   const bool known = !stream.certificate.empty();
   if ((known && a.fields.serial < stream.serial) || (stream.revoked_any && a.fields.serial <= stream.revoked_to)) {
-    throw conflict("serial_too_low", "expected a certificate serial of at least " +
-                                         std::to_string(std::max(stream.serial, stream.revoked_any ? stream.revoked_to + 1 : 0)) +
-                                         ", " + std::to_string(a.fields.serial) + " came");
+    throw conflict("serial_too_low",
+                   "expected a certificate serial of at least " +
+                       std::to_string(std::max(stream.serial, stream.revoked_any ? stream.revoked_to + 1 : 0)) + ", " +
+                       std::to_string(a.fields.serial) + " came");
   }
   if (known && a.fields.serial == stream.serial && a.certificate != stream.certificate) {
     throw conflict("serial_used", "expected a new serial for a new certificate, this one belongs to another");
@@ -227,7 +231,8 @@ Response revocation_post(Context& context, const Request& request) {
   const auto status = streamr_revocation_check(octets(request.body), request.body.size(),
                                                reinterpret_cast<uint8_t*>(id.data()), &serial_max, &at_s);
   if (status == STREAMR_E_SIGNATURE) {
-    throw unauthorized("signature_wrong", "expected a revocation signed by the stream's root key, its signature does not hold");
+    throw unauthorized("signature_wrong",
+                       "expected a revocation signed by the stream's root key, its signature does not hold");
   }
   if (status != STREAMR_OK) throw out_of_range("expected a revocation of 120 octets, its form is wrong");
   auto stream = context.store->stream_by_id(id);

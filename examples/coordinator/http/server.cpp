@@ -169,7 +169,8 @@ Server::Server(const ServerOptions& options, Application& application)
     lws_context_destroy(state_->context);
     state_->context = nullptr;
     throw std::runtime_error("expected a free address to listen on, " + options.host + ":" +
-                             std::to_string(options.port) + " is in use or not of this machine: choose another --listen");
+                             std::to_string(options.port) +
+                             " is in use or not of this machine: choose another --listen");
   }
   port_ = static_cast<uint16_t>(port);
   state_->timer.owner = state_.get();
@@ -191,6 +192,8 @@ void Server::stop() {
   lws_cancel_service(state_->context);
 }
 
-void Server::wake() { lws_cancel_service(state_->context); }
+void Server::wake() {
+  lws_cancel_service(state_->context);
+}
 
 }  // namespace coordinator

@@ -20,7 +20,9 @@ struct Header {
   std::string signature;
 };
 
-ApiError signature_wrong(const std::string& message) { return unauthorized("signature_wrong", message); }
+ApiError signature_wrong(const std::string& message) {
+  return unauthorized("signature_wrong", message);
+}
 
 Header read_header(const Request& request) {
   const auto fields = signature_fields(request, 5);
@@ -31,7 +33,8 @@ Header read_header(const Request& request) {
   const auto signature = from_hex(fields[4], 64);
   if (!key || !time || !counter || !boot || !signature) {
     throw signature_wrong(
-        "expected Streamr-Sig: v1;{public_key};{unix_us};{counter};{boot_id};{signature} in lower-case hex and decimals");
+        "expected Streamr-Sig: v1;{public_key};{unix_us};{counter};{boot_id};{signature} in lower-case hex and "
+        "decimals");
   }
   return {*key, *time, *counter, *boot, *signature};
 }
@@ -55,9 +58,11 @@ bool holds(const Request& request, const Header& header, const std::string& leas
 LeaseMatch check_signature(const Request& request, const Header& header, const NodeRecord& node) {
   const LeaseMatch match =
       match_lease(node.lease, [&](const std::string& lease) { return holds(request, header, lease); });
-  if (match == LeaseMatch::none) throw signature_wrong("expected a signature by this key over this request, it does not hold");
+  if (match == LeaseMatch::none)
+    throw signature_wrong("expected a signature by this key over this request, it does not hold");
   if (match == LeaseMatch::voided) {
-    throw unauthorized("lease_unknown", "expected the newest lease or the one before, an older one came: register again");
+    throw unauthorized("lease_unknown",
+                       "expected the newest lease or the one before, an older one came: register again");
   }
   return match;
 }
@@ -114,7 +119,8 @@ std::vector<std::string> signature_fields(const Request& request, size_t count) 
 Response with_node(Context& context, const Request& request, const std::function<Response(SignedBy& by)>& work) {
   const Header header = read_header(request);
   const auto known = context.store->node_by_key(header.key);
-  if (!known) throw unauthorized("node_unknown", "expected the key of a registered node, this one is not: register first");
+  if (!known)
+    throw unauthorized("node_unknown", "expected the key of a registered node, this one is not: register first");
   SignedBy by{*known, LeaseMatch::none, false};
   recall_spent(context, by.node);
   by.lease = check_signature(request, header, by.node);

@@ -1,6 +1,6 @@
 // Decides whether a request really comes from a node: Streamr-Sig, lease, counter, boot and clock (protocol §6, Nodes).
-// Never lets a wrong signature cost the node anything; a verified request that is refused costs its counter, not its lease.
-// Called by the heartbeat, batch and evidence routes.
+// Never lets a wrong signature cost the node anything; a verified request that is refused costs its counter, not its
+// lease. Called by the heartbeat, batch and evidence routes.
 #pragma once
 
 #include <functional>

@@ -11,7 +11,9 @@
 namespace coordinator {
 namespace {
 
-uint8_t octet(const std::string& octets, size_t i) { return static_cast<uint8_t>(octets[i]); }
+uint8_t octet(const std::string& octets, size_t i) {
+  return static_cast<uint8_t>(octets[i]);
+}
 
 HostKind ipv4_kind(const std::string& o) {
   const uint8_t a = octet(o, 0);
@@ -90,8 +92,10 @@ std::optional<Url> parse_url(const std::string& text) {
   Url url;
   url.scheme = text.substr(0, colon);
   uint16_t port = 80;
-  if (url.scheme == "wss" || url.scheme == "https") port = 443;
-  else if (url.scheme != "ws" && url.scheme != "http") return std::nullopt;
+  if (url.scheme == "wss" || url.scheme == "https")
+    port = 443;
+  else if (url.scheme != "ws" && url.scheme != "http")
+    return std::nullopt;
   std::string rest = text.substr(colon + 3);
   const size_t slash = rest.find_first_of("/?");
   if (slash != std::string::npos) {
@@ -133,14 +137,17 @@ std::optional<Url> parse_url(const std::string& text) {
   return url;
 }
 
-HostKind address_kind(const std::string& octets) { return octets.size() == 4 ? ipv4_kind(octets) : ipv6_kind(octets); }
+HostKind address_kind(const std::string& octets) {
+  return octets.size() == 4 ? ipv4_kind(octets) : ipv6_kind(octets);
+}
 
 HostKind host_kind(const std::string& host) {
   const std::string octets = octets_of(host);
   if (!octets.empty()) return address_kind(octets);
   if (looks_numeric(host)) return HostKind::odd;
   std::string lower(host);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   if (!lower.empty() && lower.back() == '.') lower.pop_back();
   if (lower == "localhost" || lower.ends_with(".localhost")) return HostKind::loopback;
   return HostKind::name;

@@ -11,8 +11,8 @@
 namespace coordinator {
 
 enum class HostKind {
-  name,        // to be resolved
-  routable,    // an address that the whole internet may reach
+  name,      // to be resolved
+  routable,  // an address that the whole internet may reach
   loopback,
   restricted,  // private, link-local, shared, multicast, reserved, unspecified
   mapped,      // IPv4 inside IPv6

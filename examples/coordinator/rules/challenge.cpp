@@ -23,7 +23,9 @@ bool ChallengeBook::may_open(const std::string& address, int64_t now_ms) {
   return static_cast<size_t>(count) < kOpenPerAddress;
 }
 
-void ChallengeBook::open(const std::string& id, Challenge challenge) { open_.emplace(id, std::move(challenge)); }
+void ChallengeBook::open(const std::string& id, Challenge challenge) {
+  open_.emplace(id, std::move(challenge));
+}
 
 ChallengeBook::Verdict ChallengeBook::find(const std::string& id, const std::string& public_key, int64_t now_ms,
                                            Challenge& out) const {
@@ -34,7 +36,9 @@ ChallengeBook::Verdict ChallengeBook::find(const std::string& id, const std::str
   return Verdict::open;
 }
 
-void ChallengeBook::use(const std::string& id) { open_.erase(id); }
+void ChallengeBook::use(const std::string& id) {
+  open_.erase(id);
+}
 
 int64_t ChallengeBook::wait_ms(const std::string& address, int64_t now_ms) const {
   int64_t soonest = kLifeMs;

@@ -9,7 +9,9 @@ namespace {
 
 __extension__ typedef unsigned __int128 u128;
 
-uint64_t weight_of(const Candidate& c) { return std::max<uint64_t>(1, c.trust_ppm * std::max<uint64_t>(1, c.capacity_kbps)); }
+uint64_t weight_of(const Candidate& c) {
+  return std::max<uint64_t>(1, c.trust_ppm * std::max<uint64_t>(1, c.capacity_kbps));
+}
 
 // Index drawn by weight, `skip` left out.
 size_t pick(const std::vector<Candidate>& all, uint64_t random, size_t skip) {
@@ -45,7 +47,8 @@ std::vector<std::string> draw_two(const std::vector<Candidate>& candidates, uint
   if (candidates.size() == 1) return {candidates[0].key};
   const size_t first = pick(candidates, random_a, candidates.size());
   const size_t second = pick(candidates, random_b, first);
-  if (used_ppm(candidates[second]) < used_ppm(candidates[first])) return {candidates[second].key, candidates[first].key};
+  if (used_ppm(candidates[second]) < used_ppm(candidates[first]))
+    return {candidates[second].key, candidates[first].key};
   return {candidates[first].key, candidates[second].key};
 }
 

@@ -18,13 +18,21 @@ struct ApiError {
   std::string detail = {};   // JSON of the member `detail`; empty: the message
 };
 
-inline ApiError bad(std::string code, std::string message) { return {400, std::move(code), std::move(message)}; }
-inline ApiError out_of_range(std::string message) { return {400, "out_of_range", std::move(message)}; }
+inline ApiError bad(std::string code, std::string message) {
+  return {400, std::move(code), std::move(message)};
+}
+inline ApiError out_of_range(std::string message) {
+  return {400, "out_of_range", std::move(message)};
+}
 inline ApiError unauthorized(std::string code, std::string message) {
   return {401, std::move(code), std::move(message)};
 }
-inline ApiError forbidden(std::string code, std::string message) { return {403, std::move(code), std::move(message)}; }
-inline ApiError conflict(std::string code, std::string message) { return {409, std::move(code), std::move(message)}; }
+inline ApiError forbidden(std::string code, std::string message) {
+  return {403, std::move(code), std::move(message)};
+}
+inline ApiError conflict(std::string code, std::string message) {
+  return {409, std::move(code), std::move(message)};
+}
 inline ApiError stream_unknown() {
   return {404, "stream_unknown", "expected the id or alias of a registered stream, no stream has this one"};
 }

@@ -8,7 +8,9 @@
 namespace coordinator {
 namespace {
 
-const uint8_t* octets(const std::string& bytes) { return reinterpret_cast<const uint8_t*>(bytes.data()); }
+const uint8_t* octets(const std::string& bytes) {
+  return reinterpret_cast<const uint8_t*>(bytes.data());
+}
 
 void need_count(const std::vector<std::string>& objects, size_t count) {
   if (objects.size() != count) {
@@ -52,7 +54,8 @@ void check_equivocation(const std::vector<std::string>& objects) {
 void check_bad_slice(const std::vector<std::string>& objects) {
   need_count(objects, 3);
   need_certificate(objects[0]);
-  if (objects[1].size() < STREAMR_HEADER_BYTES) throw out_of_range("expected a header and its leaves as the second object");
+  if (objects[1].size() < STREAMR_HEADER_BYTES)
+    throw out_of_range("expected a header and its leaves as the second object");
   const auto header = need_header(objects[1].substr(0, STREAMR_HEADER_BYTES), objects[0]);
   if (objects[1].size() != STREAMR_HEADER_BYTES + size_t{32} * header.slice_count) {
     throw out_of_range("expected a leaf of 32 octets for each slice behind the header");

@@ -19,7 +19,8 @@ JsonBody::JsonBody(const std::string& text, size_t max_bytes) {
   const auto status = streamr_control_check_json(text.data(), text.size(), max_bytes, kMaxDepth, &error);
   if (status != STREAMR_OK) {
     const std::string reason = error.text[0] != '\0' ? error.text : streamr_status_message(status);
-    throw bad("malformed_json", "expected strict JSON (UTF-8, depth at most 16, no duplicate member, whole numbers): " + reason);
+    throw bad("malformed_json",
+              "expected strict JSON (UTF-8, depth at most 16, no duplicate member, whole numbers): " + reason);
   }
   // A zero character would end a string early in every C library that reads it later.
   if (text.find("\\u0000") != std::string::npos) {
@@ -30,9 +31,13 @@ JsonBody::JsonBody(const std::string& text, size_t max_bytes) {
   if (!cJSON_IsObject(tree_.get())) throw bad("wrong_type", "expected a JSON object, another value came");
 }
 
-const cJSON* JsonValue::find(const char* name) const { return cJSON_GetObjectItemCaseSensitive(node_, name); }
+const cJSON* JsonValue::find(const char* name) const {
+  return cJSON_GetObjectItemCaseSensitive(node_, name);
+}
 
-std::string JsonValue::at(const char* name) const { return path_.empty() ? name : path_ + "." + name; }
+std::string JsonValue::at(const char* name) const {
+  return path_.empty() ? name : path_ + "." + name;
+}
 
 const cJSON* JsonValue::need(const char* name) const {
   const cJSON* found = find(name);
@@ -40,7 +45,9 @@ const cJSON* JsonValue::need(const char* name) const {
   return found;
 }
 
-bool JsonValue::has(const char* name) const { return find(name) != nullptr; }
+bool JsonValue::has(const char* name) const {
+  return find(name) != nullptr;
+}
 
 std::string JsonValue::string_of(const cJSON* node, const std::string& where, size_t max_bytes) const {
   if (!cJSON_IsString(node)) throw bad("wrong_type", "expected text in \"" + where + "\", another type came");
@@ -117,7 +124,9 @@ std::vector<JsonValue> JsonValue::array(const char* name, size_t max_items) cons
   return items;
 }
 
-std::string JsonValue::as_text(size_t max_bytes) const { return string_of(node_, path_, max_bytes); }
+std::string JsonValue::as_text(size_t max_bytes) const {
+  return string_of(node_, path_, max_bytes);
+}
 
 void JsonValue::require_object() const {
   if (!cJSON_IsObject(node_)) throw bad("wrong_type", "expected an object in \"" + path_ + "\", another type came");

@@ -23,8 +23,7 @@ LeaseMatch match_lease(const LeaseState& state, const std::function<bool(const s
   return LeaseMatch::none;
 }
 
-CounterVerdict check_counter(const LeaseState& state, const std::string& boot_id, uint64_t counter,
-                             bool earlier_boot) {
+CounterVerdict check_counter(const LeaseState& state, const std::string& boot_id, uint64_t counter, bool earlier_boot) {
   if (boot_id == state.boot_id) {
     return counter > state.counter ? CounterVerdict::fresh : CounterVerdict::replayed;
   }

@@ -12,7 +12,8 @@ constexpr uint64_t kMaxAmount = static_cast<uint64_t>(INT64_MAX);
 
 void check_amount(uint64_t value, const char* what) {
   if (value > kMaxAmount) {
-    throw PayError(std::string(what) + ": expected 0.." + std::to_string(kMaxAmount) + ", got " + std::to_string(value));
+    throw PayError(std::string(what) + ": expected 0.." + std::to_string(kMaxAmount) + ", got " +
+                   std::to_string(value));
   }
 }
 

@@ -14,7 +14,9 @@ constexpr uint64_t kHourUs = 3'600'000'000;
 constexpr uint64_t kCutUs = 120'000'000;
 constexpr size_t kSessionAt = 112;
 
-std::string bytes_of(const uint8_t* at, size_t len) { return std::string(reinterpret_cast<const char*>(at), len); }
+std::string bytes_of(const uint8_t* at, size_t len) {
+  return std::string(reinterpret_cast<const char*>(at), len);
+}
 
 Judged refuse(Judged judged, std::string code, std::string why) {
   judged.verdict = ReceiptVerdict::refused;
@@ -55,10 +57,11 @@ Judged judge_receipt(const std::string& receipt, const ReceiptSession& known, co
   Judged judged;
   judged.session = session_named(receipt);
   streamr_receipt_t fields = STREAMR_RECEIPT_INIT;
-  const auto status =
-      streamr_receipt_check(reinterpret_cast<const uint8_t*>(receipt.data()), receipt.size(), &fields);
-  if (status == STREAMR_E_SIGNATURE) return refuse(judged, "signature_wrong", "expected the viewer's signature, it does not hold");
-  if (status != STREAMR_OK) return refuse(judged, "receipt_refused", "expected a receipt of 272 octets, its form is wrong");
+  const auto status = streamr_receipt_check(reinterpret_cast<const uint8_t*>(receipt.data()), receipt.size(), &fields);
+  if (status == STREAMR_E_SIGNATURE)
+    return refuse(judged, "signature_wrong", "expected the viewer's signature, it does not hold");
+  if (status != STREAMR_OK)
+    return refuse(judged, "receipt_refused", "expected a receipt of 272 octets, its form is wrong");
   judged.relay = bytes_of(fields.relay_key, 32);
   judged.viewer = bytes_of(fields.viewer_key, 32);
   if (known.relays.empty()) return refuse(judged, "session_unknown", "expected a session that this coordinator opened");
@@ -69,7 +72,8 @@ Judged judge_receipt(const std::string& receipt, const ReceiptSession& known, co
                                     [&](const SessionRecord& s) { return s.relay == judged.relay; });
   if (session == known.relays.end() || session->viewer != judged.viewer ||
       session->stream != bytes_of(fields.stream_id, 32)) {
-    return refuse(judged, "receipt_refused", "expected the stream, relay and viewer of the session's ticket, others came");
+    return refuse(judged, "receipt_refused",
+                  "expected the stream, relay and viewer of the session's ticket, others came");
   }
   if (fields.last_us > session->not_after_us + kGraceUs) {
     return refuse(judged, "receipt_refused", "expected last_us at most 60 s after the ticket's end, a later one came");
@@ -91,11 +95,17 @@ Judged judge_receipt(const std::string& receipt, const ReceiptSession& known, co
     }
     counted = kept.counted;
   }
-  const uint64_t now = is_over(*session, now_us) ? counted : countable_bytes(*session, fields.bytes_ok, elsewhere, now_us);
+  const uint64_t now =
+      is_over(*session, now_us) ? counted : countable_bytes(*session, fields.bytes_ok, elsewhere, now_us);
   judged.verdict = ReceiptVerdict::settled;
   judged.new_bytes = now > counted ? now - counted : 0;
-  judged.record = {judged.session, judged.relay,       fields.seq, fields.bytes_ok, std::max(now, counted),
-                   receipt,        static_cast<int64_t>(now_us / 1000)};
+  judged.record = {judged.session,
+                   judged.relay,
+                   fields.seq,
+                   fields.bytes_ok,
+                   std::max(now, counted),
+                   receipt,
+                   static_cast<int64_t>(now_us / 1000)};
   return judged;
 }
 

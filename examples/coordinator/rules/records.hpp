@@ -1,6 +1,5 @@
-// What the coordinator keeps: plain records, raw octets in std::string, times in unix milliseconds unless named otherwise.
-// Decides nothing.
-// Filled by store/, read by rules and routes.
+// What the coordinator keeps: plain records, raw octets in std::string, times in unix milliseconds unless named
+// otherwise. Decides nothing. Filled by store/, read by rules and routes.
 #pragma once
 
 #include <cstdint>
@@ -30,10 +29,10 @@ struct NodeRecord {
   int64_t load_pct = 0;
   int64_t uptime_s = 0;
   LeaseState lease;
-  std::string parent;                // key of the last tree's parent
+  std::string parent;  // key of the last tree's parent
   int64_t assignments_version = 0;
-  std::string assignments_shape;     // what was assigned, without tickets
-  std::string assignments;           // JSON list as it was sent
+  std::string assignments_shape;       // what was assigned, without tickets
+  std::string assignments;             // JSON list as it was sent
   int64_t assignments_refresh_us = 0;  // when a ticket in it has a quarter of its life left; 0: none
 
   // The last sign of life.
@@ -57,18 +56,18 @@ struct StreamRecord {
   std::string alias;
   std::string title;
   std::string certificate;
-  uint64_t serial = 0;      // this and the next two stand in the certificate
+  uint64_t serial = 0;  // this and the next two stand in the certificate
   int64_t max_kbps = 0;
   int64_t not_after_s = 0;
   uint64_t revoked_to = 0;  // highest serial that a revocation names
   bool revoked_any = false;
-  std::string owner;        // hash of the account's bearer token, empty: none
-  int64_t pool = 0;         // micro-units an hour
+  std::string owner;  // hash of the account's bearer token, empty: none
+  int64_t pool = 0;   // micro-units an hour
   int64_t created_ms = 0;
   int64_t posted_ms = 0;
-  uint64_t signed_us = 0;   // of the last accepted request
-  std::string body_hash;    // of the last accepted request
-  uint64_t epoch = 0;       // newest reported by an origin
+  uint64_t signed_us = 0;  // of the last accepted request
+  std::string body_hash;   // of the last accepted request
+  uint64_t epoch = 0;      // newest reported by an origin
   int64_t newest = 0;
   int64_t advanced_ms = 0;  // when `newest` last rose
   int64_t live_started_ms = 0;
@@ -83,8 +82,8 @@ struct SessionRecord {
   std::string relay;
   std::string viewer;
   std::string stream;
-  std::string seat;     // empty for a leg between relays
-  int64_t place = 0;    // 0: the relay to open first
+  std::string seat;   // empty for a leg between relays
+  int64_t place = 0;  // 0: the relay to open first
   uint64_t not_before_us = 0;
   uint64_t not_after_us = 0;
   uint64_t max_rate = 0;
@@ -105,7 +104,7 @@ struct ReceiptRecord {
 };
 
 struct BatchState {
-  std::string hash;   // of the last accepted body; empty: none yet
+  std::string hash;  // of the last accepted body; empty: none yet
   std::string reply;
 };
 

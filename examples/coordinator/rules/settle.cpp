@@ -31,7 +31,8 @@ SettledHour settle_uptime_v0(const StreamHour& hour) {
   uint64_t paid = 0;
   for (const Share& share : out.pay) paid += share.amount;
   out.surplus = out.pool - static_cast<int64_t>(paid);
-  out.fund_after = hour.fund_before + static_cast<int64_t>(smoothed.in) - static_cast<int64_t>(smoothed.out) + out.surplus;
+  out.fund_after =
+      hour.fund_before + static_cast<int64_t>(smoothed.in) - static_cast<int64_t>(smoothed.out) + out.surplus;
   return out;
 }
 

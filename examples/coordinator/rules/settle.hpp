@@ -12,8 +12,8 @@
 namespace coordinator {
 
 struct NodeSlots {
-  std::string id;            // ties go to the smaller one
-  bool is_origin = false;    // the operator's own: paid only where no other node served
+  std::string id;          // ties go to the smaller one
+  bool is_origin = false;  // the operator's own: paid only where no other node served
   int64_t slots = 0;
 };
 

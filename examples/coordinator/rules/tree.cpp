@@ -33,7 +33,8 @@ class Builder {
     const auto found = children_.find(node.key);
     const int64_t taken = found == children_.end() ? 0 : found->second;
     // An origin always takes one: without it nothing would leave the house.
-    const int64_t most = std::min(fanout_, node.is_origin ? std::max<int64_t>(1, node.max_children) : node.max_children);
+    const int64_t most =
+        std::min(fanout_, node.is_origin ? std::max<int64_t>(1, node.max_children) : node.max_children);
     return most - taken;
   }
 

@@ -32,7 +32,7 @@ class Statement {
     (bind_one(++index, values), ...);
     return *this;
   }
-  bool step();         // whether a row is there
+  bool step();  // whether a row is there
   void run() {
     while (step()) {
     }

@@ -3,17 +3,19 @@
 namespace coordinator {
 
 void SqliteStore::add_session(const SessionRecord& r) {
-  db_.prepare("INSERT INTO session(id, relay, viewer, stream, seat, place, not_before_us, not_after_us, max_rate, "
-              "window_max, created_ms, drawn_ms, viewer_address) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)")
-      .bind(Blob{r.id}, Blob{r.relay}, Blob{r.viewer}, Blob{r.stream}, r.seat, r.place, r.not_before_us,
-            r.not_after_us, r.max_rate, r.window_max, r.created_ms, r.drawn_ms, r.viewer_address)
+  db_.prepare(
+         "INSERT INTO session(id, relay, viewer, stream, seat, place, not_before_us, not_after_us, max_rate, "
+         "window_max, created_ms, drawn_ms, viewer_address) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)")
+      .bind(Blob{r.id}, Blob{r.relay}, Blob{r.viewer}, Blob{r.stream}, r.seat, r.place, r.not_before_us, r.not_after_us,
+            r.max_rate, r.window_max, r.created_ms, r.drawn_ms, r.viewer_address)
       .run();
 }
 
 std::vector<SessionRecord> SqliteStore::session(const std::string& id) {
   std::vector<SessionRecord> out;
-  Statement s = db_.prepare("SELECT id, relay, viewer, stream, seat, place, not_before_us, not_after_us, max_rate, "
-                            "window_max, created_ms, drawn_ms, viewer_address FROM session WHERE id=? ORDER BY place");
+  Statement s = db_.prepare(
+      "SELECT id, relay, viewer, stream, seat, place, not_before_us, not_after_us, max_rate, "
+      "window_max, created_ms, drawn_ms, viewer_address FROM session WHERE id=? ORDER BY place");
   s.bind(Blob{id});
   while (s.step()) {
     out.push_back({s.bytes(0), s.bytes(1), s.bytes(2), s.bytes(3), s.bytes(4), s.integer(5), s.u64(6), s.u64(7),
@@ -38,26 +40,27 @@ Store::SeatAnswer SqliteStore::seat_answer(const std::string& stream, const std:
 
 std::vector<ReceiptRecord> SqliteStore::receipts_of(const std::string& session_id) {
   std::vector<ReceiptRecord> out;
-  Statement s =
-      db_.prepare("SELECT session, relay, seq, bytes_ok, counted, bytes, at_ms FROM receipt WHERE session=?");
+  Statement s = db_.prepare("SELECT session, relay, seq, bytes_ok, counted, bytes, at_ms FROM receipt WHERE session=?");
   s.bind(Blob{session_id});
   while (s.step()) {
-    out.push_back({s.bytes(0), s.bytes(1), static_cast<uint32_t>(s.u64(2)), s.u64(3), s.u64(4), s.bytes(5),
-                   s.integer(6)});
+    out.push_back(
+        {s.bytes(0), s.bytes(1), static_cast<uint32_t>(s.u64(2)), s.u64(3), s.u64(4), s.bytes(5), s.integer(6)});
   }
   return out;
 }
 
 void SqliteStore::save_receipt(const ReceiptRecord& r) {
-  db_.prepare("INSERT OR REPLACE INTO receipt(session, relay, seq, bytes_ok, counted, bytes, at_ms) "
-              "VALUES(?,?,?,?,?,?,?)")
+  db_.prepare(
+         "INSERT OR REPLACE INTO receipt(session, relay, seq, bytes_ok, counted, bytes, at_ms) "
+         "VALUES(?,?,?,?,?,?,?)")
       .bind(Blob{r.session}, Blob{r.relay}, static_cast<int64_t>(r.seq), r.bytes_ok, r.counted, Blob{r.bytes}, r.at_ms)
       .run();
 }
 
 void SqliteStore::add_delivered(const std::string& relay, int64_t hour, uint64_t bytes) {
-  db_.prepare("INSERT INTO delivered(relay, hour, bytes) VALUES(?1,?2,?3) "
-              "ON CONFLICT(relay, hour) DO UPDATE SET bytes=bytes+?3")
+  db_.prepare(
+         "INSERT INTO delivered(relay, hour, bytes) VALUES(?1,?2,?3) "
+         "ON CONFLICT(relay, hour) DO UPDATE SET bytes=bytes+?3")
       .bind(Blob{relay}, hour, bytes)
       .run();
 }

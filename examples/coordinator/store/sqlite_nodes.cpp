@@ -39,9 +39,9 @@ std::string joined(const std::vector<std::string>& leases) {
   return out;
 }
 
-#define NODE_COLUMNS                                                                                              \
-  "row, key, node_id, role, name, software, seen_from, addresses, capacity_kbps, created_ms, registered_ms, "      \
-  "beat_ms, beats, free_kbps, load_pct, uptime_s, lease, lease_before, leases_void, boot_id, counter, parent, "   \
+#define NODE_COLUMNS                                                                                            \
+  "row, key, node_id, role, name, software, seen_from, addresses, capacity_kbps, created_ms, registered_ms, "   \
+  "beat_ms, beats, free_kbps, load_pct, uptime_s, lease, lease_before, leases_void, boot_id, counter, parent, " \
   "assignments_version, assignments_shape, assignments, assignments_refresh_us"
 
 NodeRecord read_node(const Statement& s) {
@@ -102,7 +102,8 @@ std::vector<NodeRecord> SqliteStore::nodes() {
 void SqliteStore::save_node(NodeRecord& n) {
   Statement s = db_.prepare(
       "INSERT INTO node(key, node_id, role, name, software, seen_from, addresses, capacity_kbps, created_ms, "
-      "registered_ms, beat_ms, beats, free_kbps, load_pct, uptime_s, lease, lease_before, leases_void, boot_id, counter, "
+      "registered_ms, beat_ms, beats, free_kbps, load_pct, uptime_s, lease, lease_before, leases_void, boot_id, "
+      "counter, "
       "parent, assignments_version, assignments_shape, assignments, assignments_refresh_us) "
       "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25) "
       "ON CONFLICT(key) DO UPDATE SET role=?3, name=?4, software=?5, seen_from=?6, addresses=?7, capacity_kbps=?8, "
@@ -156,8 +157,9 @@ ReportRecord read_report(const Statement& s) {
 }  // namespace
 
 void SqliteStore::save_report(const ReportRecord& r) {
-  db_.prepare("INSERT OR REPLACE INTO report(node, stream, epoch, head, newest, lag_ms, viewers, at_ms) "
-              "VALUES(?,?,?,?,?,?,?,?)")
+  db_.prepare(
+         "INSERT OR REPLACE INTO report(node, stream, epoch, head, newest, lag_ms, viewers, at_ms) "
+         "VALUES(?,?,?,?,?,?,?,?)")
       .bind(Blob{r.node}, Blob{r.stream}, r.epoch, Blob{r.head}, r.newest, r.lag_ms, r.viewers, r.at_ms)
       .run();
 }

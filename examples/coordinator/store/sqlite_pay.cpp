@@ -39,8 +39,9 @@ std::optional<int64_t> SqliteStore::first_beat_ms(const std::string& node) {
 void SqliteStore::forget_beats(int64_t before_ms) {
   db_.prepare("DELETE FROM beat WHERE at_ms<?").bind(before_ms).run();
   // The newest check of each node stays: it rules until another one comes.
-  db_.prepare("DELETE FROM reachability WHERE at_ms<?1 AND at_ms<(SELECT max(r.at_ms) FROM reachability r "
-              "WHERE r.node=reachability.node AND r.at_ms<?1)")
+  db_.prepare(
+         "DELETE FROM reachability WHERE at_ms<?1 AND at_ms<(SELECT max(r.at_ms) FROM reachability r "
+         "WHERE r.node=reachability.node AND r.at_ms<?1)")
       .bind(before_ms)
       .run();
 }
@@ -67,8 +68,9 @@ HourRecord read_hour(const Statement& s) {
 }  // namespace
 
 std::optional<HourRecord> SqliteStore::last_hour(const std::string& stream) {
-  Statement s = db_.prepare("SELECT hour, stream, income, pool, target_after, fund_after, surplus FROM hour "
-                            "WHERE stream=? ORDER BY hour DESC LIMIT 1");
+  Statement s = db_.prepare(
+      "SELECT hour, stream, income, pool, target_after, fund_after, surplus FROM hour "
+      "WHERE stream=? ORDER BY hour DESC LIMIT 1");
   if (!s.bind(Blob{stream}).step()) return std::nullopt;
   return read_hour(s);
 }

@@ -3,8 +3,8 @@
 namespace coordinator {
 namespace {
 
-#define STREAM_COLUMNS                                                                                         \
-  "row, id, alias, title, certificate, serial, revoked_to, revoked_any, owner, pool, created_ms, posted_ms, "    \
+#define STREAM_COLUMNS                                                                                        \
+  "row, id, alias, title, certificate, serial, revoked_to, revoked_any, owner, pool, created_ms, posted_ms, " \
   "signed_us, body_hash, epoch, newest, advanced_ms, live_started_ms, offline_ms, is_live, max_kbps, not_after_s"
 
 StreamRecord read_stream(const Statement& s) {
@@ -58,14 +58,15 @@ std::vector<StreamRecord> SqliteStore::streams() {
 void SqliteStore::save_stream(StreamRecord& r) {
   Statement s = db_.prepare(
       "INSERT INTO stream(id, alias, title, certificate, serial, revoked_to, revoked_any, owner, pool, created_ms, "
-      "posted_ms, signed_us, body_hash, epoch, newest, advanced_ms, live_started_ms, offline_ms, is_live, max_kbps, not_after_s) "
+      "posted_ms, signed_us, body_hash, epoch, newest, advanced_ms, live_started_ms, offline_ms, is_live, max_kbps, "
+      "not_after_s) "
       "VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21) "
       "ON CONFLICT(id) DO UPDATE SET alias=?2, title=?3, certificate=?4, serial=?5, revoked_to=?6, revoked_any=?7, "
       "owner=?8, pool=?9, posted_ms=?11, signed_us=?12, body_hash=?13, epoch=?14, newest=?15, advanced_ms=?16, "
       "live_started_ms=?17, offline_ms=?18, is_live=?19, max_kbps=?20, not_after_s=?21 RETURNING row");
-  s.bind(Blob{r.id}, r.alias, r.title, Blob{r.certificate}, r.serial, r.revoked_to, r.revoked_any, Blob{r.owner}, r.pool,
-         r.created_ms, r.posted_ms, r.signed_us, Blob{r.body_hash}, r.epoch, r.newest, r.advanced_ms, r.live_started_ms,
-         r.offline_ms, r.is_live, r.max_kbps, r.not_after_s);
+  s.bind(Blob{r.id}, r.alias, r.title, Blob{r.certificate}, r.serial, r.revoked_to, r.revoked_any, Blob{r.owner},
+         r.pool, r.created_ms, r.posted_ms, r.signed_us, Blob{r.body_hash}, r.epoch, r.newest, r.advanced_ms,
+         r.live_started_ms, r.offline_ms, r.is_live, r.max_kbps, r.not_after_s);
   while (s.step()) r.row = s.integer(0);
 }
 

@@ -37,7 +37,7 @@ class Store {
   virtual void begin() = 0;
   virtual void commit() = 0;
   virtual void rollback() = 0;
-  virtual void savepoint() = 0;           // inside a transaction
+  virtual void savepoint() = 0;  // inside a transaction
   virtual void rollback_to_savepoint() = 0;
 
   virtual std::string setting(const std::string& name) = 0;
@@ -46,7 +46,7 @@ class Store {
   // nodes
   virtual std::optional<NodeRecord> node_by_key(const std::string& key) = 0;
   virtual std::optional<NodeRecord> node_by_id(const std::string& node_id) = 0;
-  virtual std::vector<NodeRecord> nodes() = 0;  // in the order of registration
+  virtual std::vector<NodeRecord> nodes() = 0;   // in the order of registration
   virtual void save_node(NodeRecord& node) = 0;  // sets row where it is new
   virtual void save_lease(const NodeRecord& node) = 0;
   virtual void save_parent(const std::string& key, const std::string& parent) = 0;
