@@ -8,10 +8,6 @@ using namespace streamr::capi;
 
 namespace {
 
-std::string text_of(const char* text) {
-  return text ? text : "";
-}
-
 Result<proto::Certificate> read_certificate(const streamr_publication_options_t& from) {
   if (!from.certificate) return invalid("certificate is missing");
   auto certificate = proto::parse_certificate({from.certificate, STREAMR_CERTIFICATE_BYTES});

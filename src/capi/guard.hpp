@@ -76,6 +76,8 @@ streamr_status_t guarded(streamr_error_t* error, Work&& work) noexcept {
   return status;
 }
 
+inline std::string text_of(const char* text) { return text ? text : ""; }
+
 // A zero length may come with a null pointer.
 inline bool is_view(const void* bytes, std::size_t len) {
   return bytes || len == 0;

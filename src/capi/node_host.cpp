@@ -14,10 +14,6 @@ constexpr std::uint32_t known_flags = STREAMR_NODE_HOST_LOOP | STREAMR_NODE_OPEN
 constexpr std::size_t name_bytes = 64;
 constexpr std::uint32_t default_events = 256;
 
-std::string text_of(const char* text) {
-  return text ? text : "";
-}
-
 Status read_coordinator(std::string url, core::NodeConfig& out) {
   while (!url.empty() && url.back() == '/') url.pop_back();
   const std::size_t scheme = url.starts_with("http://") ? 7 : url.starts_with("https://") ? 8 : 0;

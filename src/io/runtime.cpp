@@ -59,9 +59,9 @@ Status Runtime::start() {
     release();
     return opened;
   }
-  loop_thread_ = std::this_thread::get_id();
   running_ = true;
   if (options_.host_loop) {
+    loop_thread_ = std::this_thread::get_id();
     open_host_fd();
     node_->start(read_clocks());
     uv_async_send(&wake_);

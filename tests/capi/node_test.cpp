@@ -246,3 +246,13 @@ TEST_CASE("a coordinator that is down is an event, not an error") {
   CHECK(event.value == 0);
   CHECK(std::strlen(event.text) > 0);
 }
+
+TEST_CASE("a call right after start waits for the loop's thread and never runs beside it") {
+  for (int i = 0; i < 20; ++i) {
+    NodeHandle node(node_options(STREAMR_ROLE_RELAY, "127.0.0.1:0"));
+    node.start();
+    std::uint8_t id[32] = {};
+    CHECK(streamr_relay_drop(node.c, id) == STREAMR_E_NOTFOUND);
+    CHECK(streamr_node_stop(node.c, 1000) == STREAMR_OK);
+  }
+}
