@@ -210,12 +210,6 @@ void Node::State::note_epoch(Stream& stream, std::uint64_t epoch, const proto::S
   const bool fresh = newest == nullptr || epoch > newest->epoch;
   const std::uint32_t old_target_us = newest != nullptr ? newest->part_target_us : 0;
   const std::uint8_t old_duration_s = newest != nullptr ? newest->target_duration_s : 0;
-  const auto track_infos = [&] {
-    std::vector<proto::TrackInfo> infos;
-    if (newest != nullptr)
-      for (const auto& [number, track] : newest->tracks) infos.push_back(track.info);
-    return infos;
-  }();
   EpochStore& opened = stream.store.open_epoch(epoch);
   if (told != nullptr) {
     if (told->part_target_us != 0) opened.part_target_us = told->part_target_us;
@@ -238,7 +232,6 @@ void Node::State::note_epoch(Stream& stream, std::uint64_t epoch, const proto::S
   opened.discontinuity = stream.discontinuity;
   opened.discontinuity_segment = stream.discontinuity_segment;
   if (!fresh) return;
-  for (const auto& info : track_infos) stream.store.set_track(epoch, info);
   if (epoch > stream.saved_epoch) stream.saved_epoch = epoch;
   stream.state_dirty = true;
   save_state(stream, now);
@@ -254,6 +247,9 @@ void Node::State::put_chunk(Stream& stream, const VerifiedChunk& verified, Now n
     EpochStore& opened = stream.store.open_epoch(header.epoch);
     opened.discontinuity_segment = stream.discontinuity_segment = header.segment;
   }
+  // A track that goes on into a new epoch keeps its kind until somebody tells another.
+  if (stream.store.find_track(header.epoch, header.track) == nullptr && newest != nullptr)
+    if (const auto* before = stream.store.find_track(newest->epoch, header.track)) stream.store.set_track(header.epoch, before->info);
   const ChunkPtr chunk = stream.store.put(verified, now);
   if (!chunk) return;
   if (header.has(proto::discontinuity) && !header.has(proto::init) && header.segment > stream.discontinuity_segment) {

@@ -17,11 +17,12 @@ constexpr std::size_t evidence_bytes = 256 * 1024;
 
 void ViewerReceipts::post(const proto::Receipt& receipt, Now now) {
   const bool final = (receipt.flags & 1) != 0;
-  auto found = sessions_.find(receipt.session_id);
+  const Place place{receipt.session_id, receipt.relay_key};
+  auto found = sessions_.find(place);
   if (found == sessions_.end()) {
     if (sessions_.size() >= sessions_kept) return;
     const std::uint64_t wait_us = first_receipt_us + context_.prng.below(first_receipt_us);
-    found = sessions_.emplace(receipt.session_id, Entry{}).first;
+    found = sessions_.emplace(place, Entry{}).first;
     found->second.earliest_us = now.mono_us + wait_us;
   } else if (found->second.seq >= receipt.seq) {
     return;
@@ -44,12 +45,12 @@ std::uint64_t ViewerReceipts::deadline_us() const {
 
 std::optional<HttpCall> ViewerReceipts::poll(Now now) {
   if (now.mono_us < deadline_us()) return std::nullopt;
-  for (auto& [session, entry] : sessions_) {
+  for (auto& [place, entry] : sessions_) {
     if (!entry.fresh || now.mono_us < entry.earliest_us) continue;
     entry.fresh = false;
     entry.posted = true;
     entry.earliest_us = now.mono_us + minute_us;
-    under_way_ = session;
+    under_way_ = place;
     under_way_seq_ = entry.seq;
     return context_.call(Route::viewer_receipt, "POST", "/v1/receipts", SharedBytes::copy(entry.raw), "application/octet-stream");
   }

@@ -30,8 +30,10 @@ class ViewerReceipts {
     Backoff backoff;
   };
   PresenceContext& context_;
-  std::map<SessionId, Entry> sessions_;
-  std::optional<SessionId> under_way_;
+  // A session may be open with two relays: each has receipts of its own.
+  using Place = std::pair<SessionId, Key>;
+  std::map<Place, Entry> sessions_;
+  std::optional<Place> under_way_;
   std::uint32_t under_way_seq_ = 0;
 };
 
