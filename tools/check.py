@@ -155,7 +155,7 @@ def ctest(stage, preset, label_arguments, jobs, env=None):
 def stage_dev(stage, options):
     """Everything in the dev preset: library, programs, all tests that ctest knows."""
     if build(stage, "dev", [], options.jobs):
-        ctest(stage, "dev", [], 1)
+        ctest(stage, "dev", [], options.jobs)
 
 
 def stage_asan(stage, options):

@@ -36,7 +36,8 @@ class Readme(unittest.TestCase):
             self.assertIn("usage", run.stderr)
 
     def test_every_path_the_map_names_exists(self):
-        for path in re.findall(r"^\| `([\w./-]+)`", self.text, re.MULTILINE):
+        tree_map = self.text.split("## Map of the tree")[1]
+        for path in re.findall(r"^\| `([\w./-]+)`", tree_map, re.MULTILINE):
             self.assertTrue((tree.ROOT / path).exists(), path)
 
 

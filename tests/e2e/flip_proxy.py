@@ -50,8 +50,17 @@ class FlipProxy:
         self.armed = True
 
     def close(self):
+        asyncio.run_coroutine_threadsafe(self.end(), self.loop).result(5)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
+        self.loop.close()
+
+    async def end(self):
+        self.server.close()
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
 
     async def serve(self, reader, writer):
         try:

@@ -1,11 +1,14 @@
 """What goes wrong in a real network, with real programs: a bit flips, a relay dies, the coordinator is away."""
 import re
+import socket
 import subprocess
 
 import pytest
 
 from flip_proxy import FlipProxy
 from harness import ALIAS, HOST, http_get, http_json, wait_until
+
+FRAME_S = 1 / 30
 
 
 def start_chain(lab, advertise=None):
@@ -45,17 +48,28 @@ def decodes(path):
     return checked.stderr, int(re.search(r"\d+", counted.stdout)[0])
 
 
+def largest_step_s(path):
+    """Longest time from one picture to the next: what is missing in between shows here."""
+    listed = subprocess.run(["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time", "-of",
+                             "csv=p=0", path], capture_output=True, text=True)
+    times = sorted(float(line.strip(",")) for line in listed.stdout.split() if line)
+    return max(later - earlier for earlier, later in zip(times, times[1:]))
+
+
+def stall_ms(program):
+    """How long a player with a second of media in hand would have stood still."""
+    return program.json_lines()[-1]["stall_ms"]
+
+
 def viewer_chunks(program):
     lines = program.json_lines()
     return lines[-1].get("chunks", 0) if lines else 0
 
 
 def test_one_flipped_bit_is_rejected_and_never_reaches_anybody(lab, tmp_path):
-    lab.ports["front"] = 0
     lab.coordinator()
     lab.relay("origin", role="origin")
     # relay1 listens first, so that the proxy knows where to go; it advertises the proxy.
-    import socket
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         relay1_port = probe.getsockname()[1]
@@ -85,6 +99,7 @@ def test_one_flipped_bit_is_rejected_and_never_reaches_anybody(lab, tmp_path):
         viewer.terminate()
         errors, pictures = decodes(film)
         assert errors == "" and pictures > 60
+        assert largest_step_s(film) < 2 * FRAME_S and stall_ms(viewer) <= 1000
     finally:
         proxy.close()
 
@@ -101,6 +116,7 @@ def test_the_viewer_goes_on_when_a_relay_dies_and_no_chunk_is_missing(lab, tmp_p
     viewer.terminate()
     errors, pictures = decodes(film)
     assert errors == "" and pictures > 90
+    assert largest_step_s(film) < 2 * FRAME_S and stall_ms(viewer) <= 2000
 
 
 def test_what_a_viewer_wrote_holds_every_published_picture_and_decodes(lab, tmp_path):
@@ -154,3 +170,4 @@ def test_delivery_goes_on_while_the_coordinator_is_away_and_no_payout_is_doubled
     viewer.terminate()
     errors, _ = decodes(film)
     assert errors == ""
+    assert largest_step_s(film) < 2 * FRAME_S and stall_ms(viewer) == 0
