@@ -123,7 +123,7 @@ class Network:
         self.wait_for("the coordinator", lambda: fetch_json(self.http("coordinator") + "/.well-known/streamr.json"), 10)
         for name in RELAYS:
             role = "origin" if name == "origin" else "relay"
-            self.run(name, [self.program("streamr-relay"), "--coordinator", self.http("coordinator"), "--role", role,
+            self.run(name, [self.program("streamr-relay"), "--coordinator", self.http("coordinator"), "--role", role, "--name", name,
                             "--listen", f"{HOST}:{self.ports[name]}", "--key", self.folder / f"{name}.key",
                             "--state", self.folder / f"{name}-state"])
             self.wait_for(name, lambda: fetch(self.http(name) + "/healthz"), 10)

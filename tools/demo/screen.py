@@ -54,11 +54,11 @@ class Screen:
         head = (f"  stream {figures.network.stream_id[:16]}…   {time.monotonic() - self.begun_s:.0f} s   "
                 f"published {now['published_chunks']} chunks   delivered {now['delivered_chunks']}   "
                 f"rejected {now['rejected_slices']} slices")
-        rows = [head, "", f"  {'node':10}{'hop':>4} {'health':9}{'chunks':>8}{'verified':>12}{'rejected':>9}{'p50':>9}{'p99':>9}"
+        rows = [head, "", f"  {'node':10}{'hop':>4} {'health':9}{'chunks':>8}{'verified':>12}{'rejected':>9}{'p50':>11}{'p99':>11}"
                           f"{'earned':>12}"]
         for row in figures.rows():
             rows.append(f"  {row['name']:10}{row['hop']:>4} {row['health']:9}{row['chunks']:>8}{row['verified']:>12}"
-                        f"{row['rejected']:>9}{row['p50']:>9}{row['p99']:>9}{row['earned']:>12}")
+                        f"{row['rejected']:>9}{row['p50']:>11}{row['p99']:>11}{row['earned']:>12}")
         rows += ["", *self.addresses(), "", "  Ctrl-C ends everything."]
         self.clear()
         print("\n".join(rows), flush=True)
