@@ -46,7 +46,8 @@ NodeReport Node::State::report(Now now) const {
   told.load_pct = load_pct();
   for (const auto& [id, stream] : streams) {
     const auto* epoch = stream->store.newest_epoch();
-    if (!stream->carried() || epoch == nullptr) continue;
+    // A publisher serves its origin only; it is no node that carries the stream.
+    if (!stream->carried() || epoch == nullptr || stream->publication) continue;
     StreamReport row;
     row.stream = id;
     row.epoch = epoch->epoch;
