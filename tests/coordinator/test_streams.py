@@ -251,6 +251,19 @@ def test_assignments_are_left_out_while_unchanged_and_sent_again_when_asked(lab)
     assert {a["alias"] for a in changed["assignments"]} == {"stream-one", "second"}
 
 
+def test_a_relay_that_registers_anew_brings_new_tickets_to_both_ends_of_its_sessions(lab):
+    stream, origin, (one, two) = live(lab)
+    before = two.assignments[0]["upstreams"][0]["ticket"]
+    above = one.assignments[0]["upstreams"][0]["ticket"]
+    assert one.register().status == 200
+    one.heartbeat([report(stream.id)])
+    assert one.assignments[0]["upstreams"][0]["ticket"] != above
+    reply = two.heartbeat([report(stream.id)]).json
+    renewed = reply["assignments"][0]["upstreams"][0]
+    assert renewed["relay_key"] == one.key.hex and renewed["ticket"] != before
+    assert bytes.fromhex(renewed["ticket"])[112:128] != bytes.fromhex(before)[112:128]
+
+
 def test_a_relay_moves_when_its_parent_falls_silent(start):
     lab = start("--allow-private", "--heartbeat-ms", "500")
     stream, origin, (one, two) = live(lab)

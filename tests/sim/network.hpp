@@ -90,7 +90,7 @@ class Network {
 
   static constexpr std::uint64_t unix_base_us = 1'790'000'000'000'000;
   static constexpr std::uint64_t start_us = 1'000'000;
-  std::uint64_t tick_us = 1'000'000;          // a node's timers are served at most this often: operating systems are late too
+  std::uint64_t tick_us = 1'500'000;          // a node's timers are served at most this often: operating systems are late too
 
  private:
   struct Host {
