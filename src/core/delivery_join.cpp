@@ -41,7 +41,10 @@ void Delivery::join(const StreamStore& store, Now now) {
   if (config_.start == proto::Start::oldest) return queue_history(*track, {}, now);
   if (config_.start == proto::Start::newest_independent) {
     const ChunkPtr first = track->newest_independent();
-    if (first && first->header().capture_time_us + latency_us() >= now.unix_us) {
+    // Without a latency of the subscriber's own, what stands in the newest segment is never too late, however rare key frames are.
+    const bool fits = first && (first->header().capture_time_us + latency_us() >= now.unix_us ||
+                                (config_.max_latency_ms == 0 && first->header().segment == newest_.segment));
+    if (fits) {
       paced_ = true;
       pace_balance_ = 1;
       pace_mono_us_ = now.mono_us;

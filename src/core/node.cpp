@@ -1,6 +1,7 @@
 #include "core/node.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/node_state.hpp"
 
@@ -220,6 +221,10 @@ void Node::State::finish(Now now) {
       if (Peer* peer = find_peer(id)) pump(*peer, now);
   }
   for (auto& [id, stream] : streams) drain_hls(*stream);
+  if (stopping && presence && peers.empty() && !std::exchange(presence_flushed, true)) {   // the last receipts are in
+    presence->flush(now);
+    presence_due = true;
+  }
   if (presence && started && (presence_due || now.mono_us >= presence->deadline_us())) run_presence(now);
 }
 
@@ -229,7 +234,9 @@ Node::Node(NodeConfig config, const crypto::KeyPair& identity) : state_(std::mak
 Node::~Node() = default;
 
 const Key& Node::public_key() const { return state_->identity.public_key(); }
-bool Node::stopped() const { return state_->stopping && state_->peers.empty(); }
+bool Node::stopped() const {
+  return state_->stopping && state_->peers.empty() && (!state_->presence || state_->presence->flushed());
+}
 void Node::set_listening(const std::string& advertise_url) {
   state_->config.advertise_url = advertise_url;
   if (state_->presence) state_->presence->set_addresses(advertise_url);

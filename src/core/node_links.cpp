@@ -309,7 +309,10 @@ Status Node::State::on_subscribe(Peer& peer, std::uint16_t sub, const proto::Sub
     return {};
   }
   const auto* epoch = wish.epoch == 0 ? stream->store.newest_epoch() : stream->store.find_epoch(wish.epoch);
-  if (epoch != nullptr && peer.session && peer.session->ticket.epoch != 0 && peer.session->ticket.epoch != epoch->epoch) epoch = nullptr;
+  if (epoch != nullptr && peer.session && peer.session->ticket.epoch != 0 && peer.session->ticket.epoch != epoch->epoch) {
+    refuse_subscribe(peer, sub, proto::SubEndCode::refused);
+    return {};
+  }
   const TrackStore* track = nullptr;
   if (epoch != nullptr)
     if (const auto found = epoch->tracks.find(wish.track); found != epoch->tracks.end()) track = &found->second;

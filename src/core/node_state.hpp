@@ -288,6 +288,7 @@ struct Node::State final : LinkHost {
   std::set<LinkId> dirty_peers;
   std::unique_ptr<Presence> presence;
   bool presence_due = false;
+  bool presence_flushed = false;                // the node ends and has told the coordinator what it owed
   bool started = false, stopping = false;
   bool event_backpressure = false;
   std::uint64_t next_id = 1;

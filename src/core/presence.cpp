@@ -110,6 +110,15 @@ void Presence::post_viewer_receipt(const proto::Receipt& receipt, Now now) { sta
 void Presence::report_evidence(Evidence evidence, Now now) { state_->evidence.report(std::move(evidence), now); }
 void Presence::heartbeat_soon(Now now) { state_->heartbeat.soon(now); }
 
+void Presence::flush(Now now) {
+  state_->batches.flush(now);
+  state_->viewer_receipts.flush(now);
+}
+
+bool Presence::flushed() const {
+  return (!state_->context.lease || state_->batches.flushed()) && state_->viewer_receipts.flushed();
+}
+
 void Presence::set_addresses(const std::string& advertise_url) {
   state_->context.config.advertise_url = advertise_url;      // the next registration or heartbeat tells it
 }

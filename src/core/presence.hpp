@@ -99,6 +99,9 @@ class Presence {
   void post_viewer_receipt(const proto::Receipt& receipt, Now now);       // at most once a minute a session
   void report_evidence(Evidence evidence, Now now);
   void heartbeat_soon(Now now);                              // at most once a second
+  // The node ends: what is owed to the coordinator goes out now, once; flushed() when it is answered or cannot go.
+  void flush(Now now);
+  bool flushed() const;
   void set_addresses(const std::string& advertise_url);      // when the port is known
   const std::optional<Key>& coordinator_key() const;
   bool registered() const;

@@ -34,6 +34,11 @@ void ReceiptBatches::report(const proto::Receipt& newest, bool final, Now now) {
   due_us_ = std::min(due_us_, now.mono_us + (entry.final ? after_final_us : batch_every_us));
 }
 
+void ReceiptBatches::flush(Now now) {
+  flushing_ = true;
+  if (!under_way_) due_us_ = batch_ || !fresh_.empty() ? now.mono_us : never_us;
+}
+
 std::optional<HttpCall> ReceiptBatches::poll(Now now) {
   if (under_way_ || now.mono_us < due_us_ || !context_.lease || context_.signed_under_way()) return std::nullopt;
   due_us_ = never_us;
@@ -57,11 +62,11 @@ bool ReceiptBatches::make_batch(Now now) {
   // One minute names one batch: two different ones of one interval would look like forgery. So a batch that a FINAL calls
   // early may run a little ahead of the clock, and where that is used up it waits.
   const std::uint64_t minute = now.unix_us / minute_us;
-  const std::uint64_t ahead = after_restart_ ? ahead_minutes_after_restart : ahead_minutes;
-  const std::uint64_t first = after_restart_ ? minute + ahead : minute;
+  const std::uint64_t ahead = after_restart_ || flushing_ ? ahead_minutes_after_restart : ahead_minutes;
+  const std::uint64_t first = after_restart_ ? minute + ahead_minutes_after_restart : minute;
   const std::uint64_t interval = std::max(first, last_interval_ + 1);
   if (interval > minute + ahead) {
-    due_us_ = now.mono_us + ((interval - ahead) * minute_us - now.unix_us);
+    due_us_ = flushing_ ? never_us : now.mono_us + ((interval - ahead) * minute_us - now.unix_us);
     return false;
   }
   Entries entries = take(now);
@@ -90,7 +95,7 @@ bool ReceiptBatches::on_answer(const Answer& answer, Now now) {
   under_way_ = false;
   if (!batch_) return true;
   if (answer.passing()) {
-    due_us_ = context_.retry_at(answer, backoff_, now);   // the same body: it may have been accepted
+    due_us_ = flushing_ ? never_us : context_.retry_at(answer, backoff_, now);   // the same body: it may have been accepted
     return true;
   }
   if (answer.good()) {
@@ -104,7 +109,7 @@ bool ReceiptBatches::on_answer(const Answer& answer, Now now) {
   }
   if (answer.status == 401) {
     const bool replayed = read_error(answer).code == "counter_replayed" && ++replays_ < replays_before_registering;
-    due_us_ = context_.retry_at(answer, backoff_, now);
+    due_us_ = flushing_ ? never_us : context_.retry_at(answer, backoff_, now);
     if (!replayed) replays_ = 0;
     return replayed;
   }
@@ -149,7 +154,7 @@ void ReceiptBatches::plan(Now now) {
   due_us_ = never_us;
   for (const auto& [session, entry] : fresh_) {
     const std::uint64_t due_us = entry.reported_us + (entry.final ? after_final_us : batch_every_us);
-    due_us_ = std::min(due_us_, std::max(now.mono_us, due_us));
+    due_us_ = std::min(due_us_, flushing_ ? now.mono_us : std::max(now.mono_us, due_us));
   }
   if (fresh_.size() > batch_receipts_) due_us_ = now.mono_us;
 }

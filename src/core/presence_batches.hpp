@@ -23,6 +23,8 @@ class ReceiptBatches {
   // False: the coordinator does not know the lease any more.
   bool on_answer(const Answer& answer, Now now);
   std::uint64_t deadline_us() const { return under_way_ ? never_us : due_us_; }
+  void flush(Now now);
+  bool flushed() const { return !under_way_ && (!flushing_ || due_us_ == never_us); }
 
  private:
   struct Entry {
@@ -52,6 +54,7 @@ class ReceiptBatches {
   Entries fresh_;
   std::optional<Batch> batch_;                           // sent or to be sent, the same octets until they are answered
   bool under_way_ = false;
+  bool flushing_ = false;                                // the node ends: one try each, no waiting for a minute of its own
   std::uint64_t due_us_ = never_us;
   std::size_t batch_receipts_ = receipts_a_batch;        // halved when the coordinator finds a body too large
   std::uint32_t replays_ = 0;

@@ -35,6 +35,16 @@ void ViewerReceipts::post(const proto::Receipt& receipt, Now now) {
   entry.final = entry.final || final;
 }
 
+void ViewerReceipts::flush(Now now) {
+  flushing_ = true;
+  for (auto& [session, entry] : sessions_) {
+    if (entry.fresh && !entry.posted) entry.earliest_us = now.mono_us;
+    entry.fresh = entry.fresh && entry.earliest_us <= now.mono_us;
+  }
+}
+
+bool ViewerReceipts::flushed() const { return !under_way_ && (!flushing_ || deadline_us() == never_us); }
+
 std::uint64_t ViewerReceipts::deadline_us() const {
   if (under_way_) return never_us;
   std::uint64_t earliest_us = never_us;
@@ -64,7 +74,7 @@ void ViewerReceipts::on_answer(const Answer& answer, Now now) {
   if (found == sessions_.end()) return;
   Entry& entry = found->second;
   if (answer.passing()) {
-    entry.fresh = true;
+    entry.fresh = !flushing_;
     // Whether it came through is not known where no answer came: a minute is the safe distance.
     if (answer.status != 0) entry.earliest_us = std::max(entry.earliest_us, context_.retry_at(answer, entry.backoff, now));
     return;

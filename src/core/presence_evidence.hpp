@@ -18,6 +18,8 @@ class ViewerReceipts {
   std::optional<HttpCall> poll(Now now);
   void on_answer(const Answer& answer, Now now);
   std::uint64_t deadline_us() const;
+  void flush(Now now);                           // what may go now goes now, the rest is let go
+  bool flushed() const;
 
  private:
   struct Entry {
@@ -35,6 +37,7 @@ class ViewerReceipts {
   std::map<Place, Entry> sessions_;
   std::optional<Place> under_way_;
   std::uint32_t under_way_seq_ = 0;
+  bool flushing_ = false;
 };
 
 // POST /v1/evidence: signed, at most 60 an hour. A viewer has no lease and keeps its evidence to itself.

@@ -190,8 +190,9 @@ Result<proto::ReceiptAck> ReceiptWindow::check(const proto::Receipt& receipt, No
     return refused("expected viewer " + to_hex(terms_.viewer_key.view()) + ", came another");
   if (receipt.stream_id != terms_.stream_id)
     return refused("expected stream " + to_hex(terms_.stream_id.view()) + ", came another");
-  if (newest_ && receipt.seq <= newest_->seq)
-    return refused("expected a seq above " + std::to_string(newest_->seq) + ", came " + std::to_string(receipt.seq));
+  const std::uint32_t last = newest_ ? newest_->seq : 0;
+  if (receipt.seq <= last)
+    return refused("expected a seq above " + std::to_string(last) + ", came " + std::to_string(receipt.seq));
   if (receipt.bytes_ok < counted_)
     return refused("expected at least the " + std::to_string(counted_) + " octets of the one before, came " +
                    std::to_string(receipt.bytes_ok));

@@ -33,13 +33,14 @@ struct DeliveryFixture : MediaFixture {
     for (const proto::TrackInfo& info : source.config().tracks) own.set_track(7, info);
   }
   void subscribe(proto::Start start, ChunkPos from = {}, std::uint64_t epoch = 0, bool headers_only = false,
-                 std::uint32_t kbps = 0) {
+                 std::uint32_t kbps = 0, std::uint32_t max_latency_ms = 0) {
     DeliveryConfig config;
     config.start = start;
     config.from = from;
     config.epoch = epoch;
     config.headers_only = headers_only;
     config.kbps = kbps;
+    config.max_latency_ms = max_latency_ms;
     delivery.emplace(config, own, now);
   }
   ChunkPtr take_header(const StoredChunk& chunk, ChunkSource from = ChunkSource::live) {

@@ -38,8 +38,16 @@ TEST_CASE("a join whose newest independent chunk is older than its latency begin
   Relay relay;
   relay.run(8);
   relay.now.unix_us += s_to_us(3);
-  relay.subscribe(proto::Start::newest_independent);
+  relay.subscribe(proto::Start::newest_independent, {}, 0, false, 0, /*max_latency_ms=*/2000);
   CHECK(Relay::chunks(relay.drain()) == Items{"10.init"});
+}
+
+TEST_CASE("a join that states no latency begins in the newest segment, however rare key frames are") {
+  Relay relay;
+  relay.run(8);
+  relay.now.unix_us += s_to_us(3);
+  relay.subscribe(proto::Start::newest_independent, {}, 0, false, 100'000);
+  CHECK(Relay::chunks(relay.drain()).at(1) == "11.0");
 }
 
 TEST_CASE("a join is paced to twice the bitrate until the edge is reached, then not at all") {

@@ -236,3 +236,30 @@ TEST_CASE("only one signed request is under way at a time, so counters arrive in
   talk.answer(batch, 200, settled_json(batch, 1));
   CHECK(talk.call()->url.ends_with("/heartbeat"));
 }
+
+TEST_CASE("a relay that ends sends what it owes at once, and is done when that is answered") {
+  Relay talk;
+  talk.presence.report_receipt(receipt(1, 1), false, talk.now);
+  CHECK_FALSE(talk.call().has_value());
+  talk.presence.flush(talk.now);
+  CHECK_FALSE(talk.presence.flushed());
+  const HttpCall call = talk.expect_batch(0);
+  CHECK_FALSE(talk.presence.flushed());
+  talk.answer(call, 200, settled_json(call, 1));
+  CHECK(talk.presence.flushed());
+  CHECK(talk.events<BatchSettled>().size() == 1);
+}
+
+TEST_CASE("a relay that ends without its coordinator tries once and does not wait") {
+  Relay talk;
+  talk.presence.report_receipt(receipt(1, 1), false, talk.now);
+  talk.presence.flush(talk.now);
+  talk.lose(talk.expect_batch(0));
+  CHECK(talk.presence.flushed());
+}
+
+TEST_CASE("a relay that owes nothing is done at once") {
+  Relay talk;
+  talk.presence.flush(talk.now);
+  CHECK(talk.presence.flushed());
+}

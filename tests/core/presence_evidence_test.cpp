@@ -127,3 +127,19 @@ TEST_CASE("evidence larger than 256 KiB is not sent, and a viewer without a leas
   viewer.presence.report_evidence(evidence(1), viewer.now);
   CHECK_FALSE(viewer.call().has_value());
 }
+
+TEST_CASE("a viewer that ends posts what it never posted, and lets go what the minute forbids") {
+  Viewer talk;
+  talk.presence.post_viewer_receipt(receipt(1, 1), talk.now);
+  talk.presence.flush(talk.now);
+  CHECK_FALSE(talk.presence.flushed());
+  talk.answer(talk.expect("/v1/receipts"), 204, "");
+  CHECK(talk.presence.flushed());
+  Viewer other;
+  other.presence.post_viewer_receipt(receipt(1, 1), other.now);
+  other.answer(other.wait_for("/v1/receipts", 10'000), 204, "");
+  other.presence.post_viewer_receipt(receipt(1, 2, true), other.now);
+  other.presence.flush(other.now);
+  CHECK(other.presence.flushed());
+  CHECK_FALSE(other.call().has_value());
+}

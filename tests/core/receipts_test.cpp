@@ -270,6 +270,14 @@ TEST_CASE("a receipt for another relay, viewer, session or stream is refused as 
   CHECK(refusal(window.check(session.signed_receipt(1, 1000), session.now)) == Wire::none);
 }
 
+TEST_CASE("a session's receipts are numbered from 1: a seq of 0 is refused as authentication") {
+  Session session;
+  ReceiptWindow window(session.terms, session.now);
+  window.on_sent(1000, session.now);
+  CHECK(refusal(window.check(session.signed_receipt(0, 500), session.now)) == Wire::authentication);
+  CHECK(refusal(window.check(session.signed_receipt(1, 500), session.now)) == Wire::none);
+}
+
 TEST_CASE("a receipt whose seq does not rise is refused as authentication") {
   Session session;
   ReceiptWindow window(session.terms, session.now);
