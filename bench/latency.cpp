@@ -1,4 +1,5 @@
-// Publish-to-verified time of every slice at hops 0 to 3 on loopback, and the same slices through bare sockets beside it.
+// Publish-to-verified time of every slice at hops 0 to 3 on loopback, and the same slices through bare sockets beside
+// it.
 //
 //   bench_latency [--seconds N] [--kbps N] [--hops N]
 //

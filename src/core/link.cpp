@@ -10,10 +10,13 @@ namespace {
 // What we accept ahead: a few seconds of the largest usual rendition, so that a loss-free path never waits for CREDIT.
 constexpr std::uint64_t receive_window_bytes = 8ull << 20;
 
-std::string frame_name(std::uint8_t type) { return "frame type " + std::to_string(type); }
+std::string frame_name(std::uint8_t type) {
+  return "frame type " + std::to_string(type);
+}
 
 bool is_credited(std::uint8_t type) {
-  return type == static_cast<std::uint8_t>(proto::FrameType::chunk) || type == static_cast<std::uint8_t>(proto::FrameType::slice);
+  return type == static_cast<std::uint8_t>(proto::FrameType::chunk) ||
+         type == static_cast<std::uint8_t>(proto::FrameType::slice);
 }
 
 }  // namespace
@@ -143,8 +146,8 @@ Status Link::on_hello(const proto::RawFrame& raw, Now now) {
   if (!frame) return frame.error();
   const auto& hello = std::get<proto::Hello>(frame->body);
   if (hello.version_min > 1 || hello.version_max < 1)
-    return refuse(Wire::version, "this relay speaks version 1, the peer offers " + std::to_string(hello.version_min) + " to " +
-                                     std::to_string(hello.version_max));
+    return refuse(Wire::version, "this relay speaks version 1, the peer offers " + std::to_string(hello.version_min) +
+                                     " to " + std::to_string(hello.version_max));
   peer_key_ = hello.peer_key;
   peer_role_ = hello.role;
   auto window = host_.on_hello(*this, hello, now);
@@ -173,10 +176,12 @@ Status Link::on_welcome(const proto::RawFrame& raw, Now now) {
   auto frame = proto::decode_frame(raw);
   if (!frame) return frame.error();
   const auto& welcome = std::get<proto::Welcome>(frame->body);
-  if (welcome.version != 1) return refuse(Wire::version, "expected version 1, the relay picked " + std::to_string(welcome.version));
+  if (welcome.version != 1)
+    return refuse(Wire::version, "expected version 1, the relay picked " + std::to_string(welcome.version));
   if (config_.expected_key && *config_.expected_key != welcome.relay_key)
     return refuse(Wire::authentication, "another relay answers at this address: expected key " +
-                                            to_hex(config_.expected_key->view()) + ", came " + to_hex(welcome.relay_key.view()));
+                                            to_hex(config_.expected_key->view()) + ", came " +
+                                            to_hex(welcome.relay_key.view()));
   if (!proto::verify_welcome(welcome, raw.payload, hello_hash_))
     return refuse(Wire::authentication, "the signature of WELCOME does not hold");
   welcome_hash_ = crypto::sha256(raw.payload);
@@ -211,14 +216,16 @@ Status Link::on_open_frame(const proto::RawFrame& raw, Now now) {
     if (received_ > own_limit_) return refuse(Wire::limit, "more octets than CREDIT allows");
   }
   if (std::get_if<proto::Ignored>(&frame->body)) return {};
-  if (std::get_if<proto::Hello>(&frame->body) || std::get_if<proto::Welcome>(&frame->body) || std::get_if<proto::Auth>(&frame->body))
+  if (std::get_if<proto::Hello>(&frame->body) || std::get_if<proto::Welcome>(&frame->body) ||
+      std::get_if<proto::Auth>(&frame->body))
     return refuse(Wire::malformed, "a handshake frame after the handshake");
   if (const auto* credit = std::get_if<proto::Credit>(&frame->body)) {
     peer_limit_ = std::max(peer_limit_, credit->limit);
   } else if (const auto* ping = std::get_if<proto::Ping>(&frame->body)) {
     send(proto::encode(proto::Pong{ping->opaque, now.unix_us}));
     return {};
-  } else if (const auto* error = std::get_if<proto::ErrorFrame>(&frame->body); error && error->code != Wire::bad_slice) {
+  } else if (const auto* error = std::get_if<proto::ErrorFrame>(&frame->body);
+             error && error->code != Wire::bad_slice) {
     close_reason_ = "the peer refused: " + std::to_string(static_cast<int>(error->code)) + " " + error->text;
     close();
     return {};
@@ -247,8 +254,9 @@ std::uint64_t Link::deadline_us() const {
   switch (state_) {
     case State::dialing:
     case State::closing: return std::numeric_limits<std::uint64_t>::max();
-    case State::open: return std::min(heard_mono_us_ + limits::silence_us,
-                                      std::max(heard_mono_us_, pinged_mono_us_) + limits::ping_every_us);
+    case State::open:
+      return std::min(heard_mono_us_ + limits::silence_us,
+                      std::max(heard_mono_us_, pinged_mono_us_) + limits::ping_every_us);
     default: return began_mono_us_ + limits::hello_within_us;
   }
 }

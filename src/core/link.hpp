@@ -32,10 +32,10 @@ class LinkHost {
 struct LinkConfig {
   LinkId id = 0;
   bool client = false;
-  std::string address;                        // url that was dialled, or the peer's address
-  proto::Role role = proto::Role::viewer;     // client: what we say we are
-  std::optional<proto::Ticket> ticket;        // client
-  std::optional<Key> expected_key;            // client: who must answer
+  std::string address;                     // url that was dialled, or the peer's address
+  proto::Role role = proto::Role::viewer;  // client: what we say we are
+  std::optional<proto::Ticket> ticket;     // client
+  std::optional<Key> expected_key;         // client: who must answer
   Nonce nonce;
 };
 
@@ -53,9 +53,11 @@ class Link {
   const Key& peer_key() const { return peer_key_; }
   const Key& own_key() const { return identity_.public_key(); }
   const crypto::KeyPair& identity() const { return identity_; }
-  proto::Role peer_role() const { return peer_role_; }          // as the dialler said; of a listener: relay
-  const std::optional<proto::Ticket>& ticket() const { return config_.ticket; }   // of this connection, whoever brought it
-  std::uint32_t window() const { return window_; }              // client: W that WELCOME announced
+  proto::Role peer_role() const { return peer_role_; }  // as the dialler said; of a listener: relay
+  const std::optional<proto::Ticket>& ticket() const {
+    return config_.ticket;
+  }                                                 // of this connection, whoever brought it
+  std::uint32_t window() const { return window_; }  // client: W that WELCOME announced
   std::uint64_t opened_mono_us() const { return opened_mono_us_; }
 
   void on_dialed(Now now);
@@ -63,25 +65,25 @@ class Link {
   void on_time(Now now);
   std::uint64_t deadline_us() const;
 
-  void send(ByteVector frame);                                  // one control frame, one message
+  void send(ByteVector frame);  // one control frame, one message
   void send_pieces(std::vector<SharedBytes> pieces, std::uint64_t credited_bytes);
-  void fail(const Error& error, std::uint32_t chunk_ref = 0);   // ERROR, then close
-  void close();                                                 // after what was sent
+  void fail(const Error& error, std::uint32_t chunk_ref = 0);  // ERROR, then close
+  void close();                                                // after what was sent
   // ERROR 10: gives up one slice or chunk; the ninth ends the connection (then false).
   bool refuse_slice(std::uint32_t chunk_ref, const std::string& why);
   const std::string& close_reason() const { return close_reason_; }
-  Wire close_code() const { return close_code_; }               // of the ERROR that we sent
+  Wire close_code() const { return close_code_; }  // of the ERROR that we sent
 
   // credit
   std::uint64_t sendable_bytes() const { return peer_limit_ > sent_ ? peer_limit_ - sent_ : 0; }
-  void set_hold_credit(bool hold);                              // the host's queue is full: grant nothing more
+  void set_hold_credit(bool hold);  // the host's queue is full: grant nothing more
   // transport
   void on_sent(std::uint64_t outstanding) { outstanding_ = outstanding; }
   std::uint64_t outstanding_bytes() const { return outstanding_; }
   std::uint64_t bytes_in() const { return bytes_in_; }
   std::uint64_t bytes_out() const { return bytes_out_; }
-  std::uint32_t next_ref = 1;                                   // chunk_ref of the next CHUNK that goes out
-  std::uint32_t last_ref_in = 0;                                // the last that came in
+  std::uint32_t next_ref = 1;     // chunk_ref of the next CHUNK that goes out
+  std::uint32_t last_ref_in = 0;  // the last that came in
 
  private:
   Status on_raw(const proto::RawFrame& raw, Now now);
@@ -99,7 +101,7 @@ class Link {
   proto::Role peer_role_ = proto::Role::relay;
   Hash hello_hash_, welcome_hash_;
   std::uint32_t window_ = 0;
-  std::uint64_t peer_limit_ = 0, sent_ = 0;                     // CHUNK + SLICE payload octets
+  std::uint64_t peer_limit_ = 0, sent_ = 0;  // CHUNK + SLICE payload octets
   std::uint64_t own_limit_, received_ = 0;
   bool hold_credit_ = false;
   std::uint64_t before_auth_bytes_ = 0;

@@ -9,22 +9,28 @@ namespace streamr::core {
 
 namespace {
 
-constexpr std::uint64_t tick_us = 50'000;               // repairs, holes and receipts are looked at this often while media runs
+constexpr std::uint64_t tick_us = 50'000;  // repairs, holes and receipts are looked at this often while media runs
 constexpr std::uint64_t round_us = 10'000;
-constexpr std::uint64_t finest_us = 1'000;               // a wake-up never comes sooner after the one before
+constexpr std::uint64_t finest_us = 1'000;  // a wake-up never comes sooner after the one before
 constexpr std::uint64_t trim_every_us = 500'000;
 constexpr std::uint64_t asked_kept_us = 30'000'000;
 
 }  // namespace
 
 Node::State::State(NodeConfig given, const crypto::KeyPair& key)
-    : config(std::move(given)), identity(key), own_prefix(PathEntry::copy(key.public_key().data())), random(config.seed) {
+    : config(std::move(given)),
+      identity(key),
+      own_prefix(PathEntry::copy(key.public_key().data())),
+      random(config.seed) {
   load_state();
   if (config.coordinator_url.empty()) return;
   while (config.coordinator_url.ends_with('/')) config.coordinator_url.pop_back();
   PresenceConfig presence_config;
   presence_config.coordinator_url = config.coordinator_url;
-  presence_config.role = config.role == STREAMR_ROLE_RELAY ? "relay" : config.role == STREAMR_ROLE_ORIGIN ? "origin" : config.role == STREAMR_ROLE_PUBLISHER ? "publisher" : "viewer";
+  presence_config.role = config.role == STREAMR_ROLE_RELAY       ? "relay"
+                         : config.role == STREAMR_ROLE_ORIGIN    ? "origin"
+                         : config.role == STREAMR_ROLE_PUBLISHER ? "publisher"
+                                                                 : "viewer";
   presence_config.name = config.name;
   presence_config.software = config.software;
   presence_config.advertise_url = config.advertise_url;
@@ -103,7 +109,8 @@ void Node::State::close_unwanted(const StreamId& id, Now now) {
         ++at;
         continue;
       }
-      if (peer.link->open()) peer.link->send(proto::encode(proto::SubEnd{proto::SubEndCode::unsubscribed, 0}, at->first));
+      if (peer.link->open())
+        peer.link->send(proto::encode(proto::SubEnd{proto::SubEndCode::unsubscribed, 0}, at->first));
       peer.in_ended.insert(at->first);
       at = peer.in.erase(at);
     }
@@ -138,7 +145,8 @@ void Node::State::stop(Now now) {
   if (stopping) return;
   stopping = true;
   for (auto& [id, stream] : streams) {
-    if (stream->publication && !stream->publication->end_wanted && stream->publication->closed) (void)end_publication(stream->publication->id, now);
+    if (stream->publication && !stream->publication->end_wanted && stream->publication->closed)
+      (void)end_publication(stream->publication->id, now);
     stream->state_dirty = stream->state_dirty || stream->store.newest_epoch() != nullptr;
     save_state(*stream, now);
   }
@@ -170,7 +178,8 @@ void Node::State::on_time(Now now) {
       peer.link->fail(refuse(Wire::receipt_overdue, "no receipt for 5 s while more than the window is unreceipted"));
     } else if (!peer.session->expired && now.unix_us > peer.session->ticket.not_after_us + limits::ticket_grace_us) {
       peer.session->expired = true;
-      for (const auto& [sub, out] : peer.out) peer.link->send(proto::encode(proto::SubEnd{proto::SubEndCode::refused, 0}, sub));
+      for (const auto& [sub, out] : peer.out)
+        peer.link->send(proto::encode(proto::SubEnd{proto::SubEndCode::refused, 0}, sub));
       peer.out.clear();
     }
   }
@@ -183,7 +192,9 @@ void Node::State::on_time(Now now) {
       stream->last_trim_us = now.mono_us;
       stream->store.trim(now);
       std::erase_if(stream->asked, [&](const auto& entry) { return entry.second + asked_kept_us < now.mono_us; });
-      std::erase_if(stream->unfinished, [&](const ChunkPtr& chunk) { return chunk->whole() || chunk->arrived_mono_us() + asked_kept_us < now.mono_us; });
+      std::erase_if(stream->unfinished, [&](const ChunkPtr& chunk) {
+        return chunk->whole() || chunk->arrived_mono_us() + asked_kept_us < now.mono_us;
+      });
       if (now.mono_us >= stream->state_saved_us + 2'000'000) save_state(*stream, now);
     }
   }
@@ -221,7 +232,7 @@ void Node::State::finish(Now now) {
       if (Peer* peer = find_peer(id)) pump(*peer, now);
   }
   for (auto& [id, stream] : streams) drain_hls(*stream);
-  if (stopping && presence && peers.empty() && !std::exchange(presence_flushed, true)) {   // the last receipts are in
+  if (stopping && presence && peers.empty() && !std::exchange(presence_flushed, true)) {  // the last receipts are in
     presence->flush(now);
     presence_due = true;
   }
@@ -230,10 +241,13 @@ void Node::State::finish(Now now) {
 
 // ---- the public face: translate, then finish
 
-Node::Node(NodeConfig config, const crypto::KeyPair& identity) : state_(std::make_unique<State>(std::move(config), identity)) {}
+Node::Node(NodeConfig config, const crypto::KeyPair& identity)
+    : state_(std::make_unique<State>(std::move(config), identity)) {}
 Node::~Node() = default;
 
-const Key& Node::public_key() const { return state_->identity.public_key(); }
+const Key& Node::public_key() const {
+  return state_->identity.public_key();
+}
 bool Node::stopped() const {
   return state_->stopping && state_->peers.empty() && (!state_->presence || state_->presence->flushed());
 }
@@ -242,8 +256,14 @@ void Node::set_listening(const std::string& advertise_url) {
   if (state_->presence) state_->presence->set_addresses(advertise_url);
 }
 
-void Node::start(Now now) { state_->start(now); state_->finish(now); }
-void Node::stop(Now now) { state_->stop(now); state_->finish(now); }
+void Node::start(Now now) {
+  state_->start(now);
+  state_->finish(now);
+}
+void Node::stop(Now now) {
+  state_->stop(now);
+  state_->finish(now);
+}
 
 LinkId Node::on_accepted(const std::string& peer_address, Now now) {
   LinkConfig link;
@@ -262,7 +282,8 @@ void Node::on_message(LinkId link, const SharedBytes& message, Now now) {
 }
 
 void Node::on_text_message(LinkId link, Now now) {
-  if (Peer* peer = state_->find_peer(link)) peer->link->fail(refuse(Wire::malformed, "expected binary messages, a text message came"));
+  if (Peer* peer = state_->find_peer(link))
+    peer->link->fail(refuse(Wire::malformed, "expected binary messages, a text message came"));
   state_->finish(now);
 }
 
@@ -284,7 +305,10 @@ void Node::on_sent(LinkId link, std::uint64_t outstanding_bytes, Now now) {
   state_->finish(now);
 }
 
-void Node::on_http(const HttpRequest& request, Now now) { state_->on_http(request, now); state_->finish(now); }
+void Node::on_http(const HttpRequest& request, Now now) {
+  state_->on_http(request, now);
+  state_->finish(now);
+}
 
 void Node::on_http_closed(HttpId id, Now now) {
   const auto held = state_->held_http.find(id);
@@ -294,9 +318,11 @@ void Node::on_http_closed(HttpId id, Now now) {
   state_->finish(now);
 }
 
-void Node::on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry_after_s, ByteView body, const std::string& failure, Now now) {
+void Node::on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry_after_s, ByteView body,
+                          const std::string& failure, Now now) {
   if (!state_->presence) return;
-  if (call == state_->heartbeat_call) ++(status == 200 ? state_->counters.heartbeats_ok : state_->counters.heartbeats_failed);
+  if (call == state_->heartbeat_call)
+    ++(status == 200 ? state_->counters.heartbeats_ok : state_->counters.heartbeats_failed);
   state_->presence->on_answer(call, status, retry_after_s, body, failure, now);
   state_->presence_due = true;
   state_->finish(now);
@@ -314,7 +340,9 @@ std::optional<Action> Node::poll(Now) {
   return action;
 }
 
-std::uint64_t Node::deadline_us() const { return state_->deadline_us(); }
+std::uint64_t Node::deadline_us() const {
+  return state_->deadline_us();
+}
 
 Status Node::carry(const StreamId& id, const std::string& upstream_url, std::optional<proto::Ticket> ticket, Now now) {
   if (!crypto::is_sound_key(id)) return fail(STREAMR_E_INVALID, "stream_id is not a sound Ed25519 key");
@@ -360,7 +388,9 @@ Status Node::end(PublicationId publication, Now now) {
   return result;
 }
 
-void Node::close_publication(PublicationId publication, Now now) { state_->close_publication(publication, now); }
+void Node::close_publication(PublicationId publication, Now now) {
+  state_->close_publication(publication, now);
+}
 
 Result<WatchId> Node::watch(WatchOptions options, Now now) {
   auto result = state_->watch(std::move(options), now);
@@ -378,7 +408,8 @@ Status Node::stalled(WatchId id, std::uint32_t stall_ms) {
   if (watch == state_->watches.end()) return fail(STREAMR_E_INVALID, "no such subscription");
   Stream* stream = watch->second.stream ? state_->find_stream(*watch->second.stream) : nullptr;
   if (stream == nullptr) return {};
-  if (Peer* peer = state_->find_peer(stream->active); peer != nullptr && peer->keeper) peer->keeper->add_stall(stall_ms);
+  if (Peer* peer = state_->find_peer(stream->active); peer != nullptr && peer->keeper)
+    peer->keeper->add_stall(stall_ms);
   return {};
 }
 
@@ -388,6 +419,8 @@ void Node::set_event_backpressure(bool full) {
   for (auto& [id, peer] : state_->peers) peer.link->set_hold_credit(full);
 }
 
-std::string Node::stats_json(Now now) const { return render_stats_json(state_->stats(now)); }
+std::string Node::stats_json(Now now) const {
+  return render_stats_json(state_->stats(now));
+}
 
 }  // namespace streamr::core

@@ -1,6 +1,7 @@
-// Decides everything a node does: composes links, streams, upstreams, deliveries, presence and HLS into one state machine.
-// Never opens a socket, reads a clock or draws randomness: inputs are on_x(…, now), outputs are drained by poll().
-// Called by io (real sockets) and tests/sim (virtual ones). Drive rule: on_x → poll() until empty → sleep until deadline_us().
+// Decides everything a node does: composes links, streams, upstreams, deliveries, presence and HLS into one state
+// machine. Never opens a socket, reads a clock or draws randomness: inputs are on_x(…, now), outputs are drained by
+// poll(). Called by io (real sockets) and tests/sim (virtual ones). Drive rule: on_x → poll() until empty → sleep until
+// deadline_us().
 #pragma once
 
 #include <memory>
@@ -17,28 +18,50 @@
 namespace streamr::core {
 
 struct NodeConfig {
-  std::uint32_t role = STREAMR_ROLE_VIEWER;      // STREAMR_ROLE_*
-  std::uint32_t flags = 0;                       // STREAMR_NODE_*
-  std::string coordinator_url;                   // empty: none
-  std::string advertise_url;                     // may come later by set_listening
+  std::uint32_t role = STREAMR_ROLE_VIEWER;  // STREAMR_ROLE_*
+  std::uint32_t flags = 0;                   // STREAMR_NODE_*
+  std::string coordinator_url;               // empty: none
+  std::string advertise_url;                 // may come later by set_listening
   std::string name, software;
   std::uint32_t capacity_kbps = 100'000;
   std::uint64_t memory_bytes = 256ull << 20;
-  bool serves_http = true;                       // keep HLS playlists of every stream
+  bool serves_http = true;  // keep HLS playlists of every stream
   std::optional<Key> coordinator_key;
-  std::uint64_t seed = 0;                        // io draws it; the simulator chooses it
+  std::uint64_t seed = 0;  // io draws it; the simulator chooses it
   std::array<std::uint8_t, 16> boot_id{};
-  std::vector<std::pair<std::string, std::string>> state;   // durable facts of the run before (see SaveState)
+  std::vector<std::pair<std::string, std::string>> state;  // durable facts of the run before (see SaveState)
 };
 
 // ---- outputs
-struct DialLink { LinkId link; std::string url; };                       // ws(s)://host:port/relay; answer on_dialed or on_closed
-struct SendMessage { LinkId link; std::vector<SharedBytes> pieces; };    // one binary WebSocket message
-struct CloseLink { LinkId link; };                                       // after what was sent; read and discard ≤ 1 s
-struct ReplyHttp { HttpId id; HttpResponse response; };
-struct HttpPieces { HttpId id; std::vector<SharedBytes> pieces; bool end; };
-struct SaveState { std::string name; std::string value; };               // keep durably, give back in NodeConfig::state
-struct LogLine { int level; std::string event; std::string text; };      // level 0 debug, 1 info, 2 warning, 3 error
+struct DialLink {
+  LinkId link;
+  std::string url;
+};  // ws(s)://host:port/relay; answer on_dialed or on_closed
+struct SendMessage {
+  LinkId link;
+  std::vector<SharedBytes> pieces;
+};  // one binary WebSocket message
+struct CloseLink {
+  LinkId link;
+};  // after what was sent; read and discard ≤ 1 s
+struct ReplyHttp {
+  HttpId id;
+  HttpResponse response;
+};
+struct HttpPieces {
+  HttpId id;
+  std::vector<SharedBytes> pieces;
+  bool end;
+};
+struct SaveState {
+  std::string name;
+  std::string value;
+};  // keep durably, give back in NodeConfig::state
+struct LogLine {
+  int level;
+  std::string event;
+  std::string text;
+};  // level 0 debug, 1 info, 2 warning, 3 error
 
 using PublicationId = std::uint64_t;
 using WatchId = std::uint64_t;
@@ -49,11 +72,12 @@ struct NodeEvent {
   std::uint64_t latency_us = 0;
   WatchId watch = 0;
   PublicationId publication = 0;
-  ChunkPtr chunk;                                                        // whole
+  ChunkPtr chunk;  // whole
   StreamId stream;
   std::string text;
 };
-using Action = std::variant<DialLink, SendMessage, CloseLink, HttpCall, ReplyHttp, HttpPieces, SaveState, LogLine, NodeEvent>;
+using Action =
+    std::variant<DialLink, SendMessage, CloseLink, HttpCall, ReplyHttp, HttpPieces, SaveState, LogLine, NodeEvent>;
 
 struct PublishOptions {
   proto::Certificate certificate;
@@ -65,8 +89,8 @@ struct PublishOptions {
   std::uint64_t first_segment = 0;
 };
 struct WatchOptions {
-  std::string stream;                            // hex or alias
-  std::string relay_url;                         // empty: ask the coordinator
+  std::string stream;     // hex or alias
+  std::string relay_url;  // empty: ask the coordinator
   std::optional<Key> relay_key;
   std::optional<proto::Ticket> ticket;
   std::uint32_t track_mask = 0;
@@ -82,27 +106,28 @@ class Node {
 
   const Key& public_key() const;
   void start(Now now);
-  void stop(Now now);                            // GOAWAY, FINAL receipts, then CloseLink for each
-  bool stopped() const;                          // nothing left to say
+  void stop(Now now);    // GOAWAY, FINAL receipts, then CloseLink for each
+  bool stopped() const;  // nothing left to say
   void set_listening(const std::string& advertise_url);
 
   // peer connections
-  LinkId on_accepted(const std::string& peer_address, Now now);                 // a WebSocket opened on /relay
+  LinkId on_accepted(const std::string& peer_address, Now now);  // a WebSocket opened on /relay
   void on_dialed(LinkId link, Now now);
-  void on_message(LinkId link, const SharedBytes& message, Now now);            // one binary message
-  void on_text_message(LinkId link, Now now);                                   // refused [2]
-  void on_oversized_message(LinkId link, Now now);                              // refused [4]
+  void on_message(LinkId link, const SharedBytes& message, Now now);  // one binary message
+  void on_text_message(LinkId link, Now now);                         // refused [2]
+  void on_oversized_message(LinkId link, Now now);                    // refused [4]
   void on_closed(LinkId link, const std::string& why, Now now);
-  void on_sent(LinkId link, std::uint64_t outstanding_bytes, Now now);          // bytes that wait in io and kernel
+  void on_sent(LinkId link, std::uint64_t outstanding_bytes, Now now);  // bytes that wait in io and kernel
   // HTTP server
-  void on_http(const HttpRequest& request, Now now);                            // answered by ReplyHttp, now or later
+  void on_http(const HttpRequest& request, Now now);  // answered by ReplyHttp, now or later
   void on_http_closed(HttpId id, Now now);
   // coordinator
-  void on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry_after_s, ByteView body, const std::string& failure, Now now);
+  void on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry_after_s, ByteView body,
+                      const std::string& failure, Now now);
   void on_time(Now now);
 
   std::optional<Action> poll(Now now);
-  std::uint64_t deadline_us() const;                                            // mono_us
+  std::uint64_t deadline_us() const;  // mono_us
 
   // commands
   Status carry(const StreamId& stream, const std::string& upstream_url, std::optional<proto::Ticket> ticket, Now now);

@@ -37,7 +37,9 @@ void Node::State::on_http(const HttpRequest& request, Now now) {
   ++counters.http_requests[answer->status];
   std::uint64_t bytes = 0;
   for (const auto& piece : answer->pieces) bytes += piece.size();
-  counters.bytes_out[request.path().ends_with(".m3u8") ? "http_playlist" : request.path().starts_with(live_prefix) ? "http_media" : "http_other"] += bytes;
+  counters.bytes_out[request.path().ends_with(".m3u8")         ? "http_playlist"
+                     : request.path().starts_with(live_prefix) ? "http_media"
+                                                               : "http_other"] += bytes;
   emit(ReplyHttp{request.id, std::move(*answer)});
 }
 
@@ -49,8 +51,10 @@ std::optional<HttpResponse> Node::State::answer_http(const HttpRequest& request,
     if (name.size() == rest.size() && name.ends_with(".m3u8")) name.remove_suffix(5);
     rest.remove_prefix(name.size());
     Stream* stream = nullptr;
-    if (const auto id = fixed_from_hex<StreamId>(name)) stream = find_stream(*id);
-    else if (const auto alias = aliases.find(std::string(name)); alias != aliases.end()) stream = find_stream(alias->second);
+    if (const auto id = fixed_from_hex<StreamId>(name))
+      stream = find_stream(*id);
+    else if (const auto alias = aliases.find(std::string(name)); alias != aliases.end())
+      stream = find_stream(alias->second);
     if (stream == nullptr || !stream->hls) {
       if (auto other = answer_method(request)) return other;
       return error_response(404, "no stream of this name is carried here");
@@ -74,11 +78,15 @@ std::optional<HttpResponse> Node::State::answer_http(const HttpRequest& request,
   }
   if (auto other = answer_method(request)) return other;
   if (path == "/healthz") {
-    return plain_response(stopping ? 503 : 200, "text/plain; charset=utf-8", "no-store", SharedBytes::copy(view_of(stopping ? "stopping\n" : "ok\n")));
+    return plain_response(stopping ? 503 : 200, "text/plain; charset=utf-8", "no-store",
+                          SharedBytes::copy(view_of(stopping ? "stopping\n" : "ok\n")));
   }
-  if (path == "/metrics") return plain_response(200, "text/plain; version=0.0.4; charset=utf-8", "no-store", SharedBytes::copy(view_of(render_metrics(stats(now)))));
+  if (path == "/metrics")
+    return plain_response(200, "text/plain; version=0.0.4; charset=utf-8", "no-store",
+                          SharedBytes::copy(view_of(render_metrics(stats(now)))));
   if (path == "/stats.json") {
-    auto answer = plain_response(200, "application/json", "no-store", SharedBytes::copy(view_of(render_stats_json(stats(now)))));
+    auto answer =
+        plain_response(200, "application/json", "no-store", SharedBytes::copy(view_of(render_stats_json(stats(now)))));
     add_cors(answer);
     return answer;
   }
@@ -111,7 +119,8 @@ HttpResponse Node::State::answer_receipt(const HttpRequest& request, Now now) {
     presence_due = true;
   }
   const auto frame = proto::encode(*ack);
-  auto answer = plain_response(200, "application/octet-stream", "no-store", SharedBytes::copy(ByteView(frame).subspan(proto::frame_header_bytes)));
+  auto answer = plain_response(200, "application/octet-stream", "no-store",
+                               SharedBytes::copy(ByteView(frame).subspan(proto::frame_header_bytes)));
   add_cors(answer);
   return answer;
 }
@@ -148,7 +157,8 @@ StreamStats Node::State::stream_stats(const Stream& stream, Now now) const {
         const auto captured_us = newest->header().capture_time_us;
         row.lag_ms = now.unix_us > captured_us ? (now.unix_us - captured_us) / 1000 : 0;
       }
-      row.oldest_segment = row.oldest_segment == 0 ? track.oldest_segment() : std::min(row.oldest_segment, track.oldest_segment());
+      row.oldest_segment =
+          row.oldest_segment == 0 ? track.oldest_segment() : std::min(row.oldest_segment, track.oldest_segment());
     }
   }
   row.chunks = stream.chunks;
@@ -194,8 +204,12 @@ NodeStats Node::State::stats(Now now) const {
       told.queue_bytes += out.delivery->queued_bytes();
       told.queue_oldest_us = std::max(told.queue_oldest_us, out.delivery->oldest_queued_age_us(now));
     }
-    if (peer.link->is_client()) ++told.links["upstream"];
-    else ++told.links[peer.link->peer_role() == proto::Role::viewer ? "viewer" : peer.link->peer_role() == proto::Role::relay ? "relay" : "publisher"];
+    if (peer.link->is_client())
+      ++told.links["upstream"];
+    else
+      ++told.links[peer.link->peer_role() == proto::Role::viewer  ? "viewer"
+                   : peer.link->peer_role() == proto::Role::relay ? "relay"
+                                                                  : "publisher"];
   }
   for (const auto& [id, stream] : streams) told.streams.push_back(stream_stats(*stream, now));
   return told;

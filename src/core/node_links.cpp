@@ -25,23 +25,34 @@ LinkId Node::State::add_link(LinkConfig link_config, const crypto::KeyPair& key,
   return id;
 }
 
-void Node::State::send_message(LinkId link, std::vector<SharedBytes> pieces) { emit(SendMessage{link, std::move(pieces)}); }
-void Node::State::close_link(LinkId link) { emit(CloseLink{link}); }
-std::uint8_t Node::State::load_pct() const { return 0; }
+void Node::State::send_message(LinkId link, std::vector<SharedBytes> pieces) {
+  emit(SendMessage{link, std::move(pieces)});
+}
+void Node::State::close_link(LinkId link) {
+  emit(CloseLink{link});
+}
+std::uint8_t Node::State::load_pct() const {
+  return 0;
+}
 
 Status Node::State::check_ticket(const proto::Hello& hello, Now now) const {
   const auto& ticket = *hello.ticket;
   const auto& key = presence && presence->coordinator_key() ? presence->coordinator_key() : config.coordinator_key;
-  if (!key) return refuse(Wire::ticket, "the coordinator's key is not known here yet, so no ticket can be checked; try again shortly");
+  if (!key)
+    return refuse(Wire::ticket,
+                  "the coordinator's key is not known here yet, so no ticket can be checked; try again shortly");
   if (auto signed_by = proto::verify_ticket(ticket, *key); !signed_by) return signed_by.error();
   const Key& own = identity.public_key();
   const bool names_us = ticket.relay_key == own && ticket.viewer_key == hello.peer_key;
-  const bool announces = hello.role == proto::Role::relay && ticket.viewer_key == own && ticket.relay_key == hello.peer_key;
+  const bool announces =
+      hello.role == proto::Role::relay && ticket.viewer_key == own && ticket.relay_key == hello.peer_key;
   if (!names_us && !announces)
     return refuse(Wire::ticket, "the ticket is for relay " + to_hex(ticket.relay_key.view()) + " and viewer " +
                                     to_hex(ticket.viewer_key.view()) + ", not for this pair");
-  if (now.unix_us + limits::clock_slack_us < ticket.not_before_us) return refuse(Wire::ticket, "the ticket is not valid yet");
-  if (now.unix_us > ticket.not_after_us + limits::ticket_grace_us) return refuse(Wire::ticket, "the ticket's time is over; ask for a new session");
+  if (now.unix_us + limits::clock_slack_us < ticket.not_before_us)
+    return refuse(Wire::ticket, "the ticket is not valid yet");
+  if (now.unix_us > ticket.not_after_us + limits::ticket_grace_us)
+    return refuse(Wire::ticket, "the ticket's time is over; ask for a new session");
   return {};
 }
 
@@ -87,19 +98,20 @@ void Node::State::on_open(Link& link, Now now) {
     peer.keeper = keeper;
   }
   for (auto& [id, stream] : streams) {
-    if (stream->publication && stream->publication->options.session.public_key() == link.own_key()) announce(peer, *stream);
+    if (stream->publication && stream->publication->options.session.public_key() == link.own_key())
+      announce(peer, *stream);
     if (Source* source = find_source(*stream, link.id()); source != nullptr) {
       source->state = SourceState::open;
-      if (!stream->publication)
-        event(STREAMR_EVENT_UPSTREAM, 1, "connected to " + link.address(), now).stream = id;
+      if (!stream->publication) event(STREAMR_EVENT_UPSTREAM, 1, "connected to " + link.address(), now).stream = id;
     }
   }
 }
 
 void Node::State::announce(Peer& peer, Stream& stream) {
   const auto* epoch = stream.store.newest_epoch();
-  const auto certificate = stream.publication ? std::make_shared<const proto::Certificate>(stream.publication->options.certificate)
-                                              : stream.verifier.newest_certificate();
+  const auto certificate = stream.publication
+                               ? std::make_shared<const proto::Certificate>(stream.publication->options.certificate)
+                               : stream.verifier.newest_certificate();
   if (!certificate) return;
   proto::Have have;
   have.stream_id = stream.store.id();
@@ -126,7 +138,8 @@ void Node::State::announce(Peer& peer, Stream& stream) {
     }
   }
   if (stream.publication) have.tracks = stream.publication->options.tracks;
-  if (peer.certificates_sent.insert(certificate->id()).second) peer.link->send(proto::encode(proto::CertFrame{*certificate}));
+  if (peer.certificates_sent.insert(certificate->id()).second)
+    peer.link->send(proto::encode(proto::CertFrame{*certificate}));
   if (const auto& revocation = stream.verifier.revocation()) peer.link->send(proto::encode(proto::Revoke{*revocation}));
   peer.link->send(proto::encode(have));
   peer.announced.insert(stream.store.id());
@@ -154,7 +167,9 @@ void Node::State::resubscribe_all(Stream& stream) {
     for (const auto& [sub, out] : peer.out)
       if (out.stream == stream.store.id()) moved.push_back(sub);
     for (const auto sub : moved) {
-      proto::SubEnd end{proto::SubEndCode::moved, epoch != nullptr && !epoch->tracks.empty() ? epoch->tracks.begin()->second.oldest_segment() : 0};
+      proto::SubEnd end{proto::SubEndCode::moved, epoch != nullptr && !epoch->tracks.empty()
+                                                      ? epoch->tracks.begin()->second.oldest_segment()
+                                                      : 0};
       peer.link->send(proto::encode(end, sub));
       peer.out.erase(sub);
     }
@@ -171,7 +186,8 @@ Status Node::State::on_frame(Link& link, const proto::Frame& frame, Now now) {
     dirty_peers.insert(link.id());
     return {};
   }
-  if (const auto* receipt = std::get_if<proto::ReceiptFrame>(&frame.body)) return on_receipt(peer, receipt->receipt, now);
+  if (const auto* receipt = std::get_if<proto::ReceiptFrame>(&frame.body))
+    return on_receipt(peer, receipt->receipt, now);
   if (const auto* ack = std::get_if<proto::ReceiptAck>(&frame.body)) {
     if (peer.keeper) peer.keeper->on_ack(*ack);
     return {};
@@ -181,13 +197,15 @@ Status Node::State::on_frame(Link& link, const proto::Frame& frame, Now now) {
   if (const auto* wish = std::get_if<proto::Subscribe>(&frame.body)) return on_subscribe(peer, sub, *wish, now);
   if (const auto* ok = std::get_if<proto::SubOk>(&frame.body)) return on_sub_ok(peer, sub, *ok, now);
   if (const auto* end = std::get_if<proto::SubEnd>(&frame.body)) return on_sub_end(peer, sub, *end, now);
-  if (const auto* cert = std::get_if<proto::CertFrame>(&frame.body)) return on_certificate(peer, cert->certificate, now);
+  if (const auto* cert = std::get_if<proto::CertFrame>(&frame.body))
+    return on_certificate(peer, cert->certificate, now);
   if (const auto* have = std::get_if<proto::Have>(&frame.body)) return on_have(peer, *have, now);
   if (const auto* revoke = std::get_if<proto::Revoke>(&frame.body)) return on_revoke(&peer, revoke->revocation, now);
   if (const auto* away = std::get_if<proto::GoAway>(&frame.body)) {
     for (auto& [id, stream] : streams)
       if (Source* source = find_source(*stream, link.id()))
-        leave_source(*stream, *source, "the relay is going away (code " + std::to_string(static_cast<int>(away->code)) + ")", now);
+        leave_source(*stream, *source,
+                     "the relay is going away (code " + std::to_string(static_cast<int>(away->code)) + ")", now);
   }
   return {};
 }
@@ -215,7 +233,8 @@ Status Node::State::on_certificate(Peer& peer, const proto::Certificate& certifi
 Status Node::State::check_path(const std::vector<PathEntry>& path) const {
   const bool relays = config.role == STREAMR_ROLE_RELAY || config.role == STREAMR_ROLE_ORIGIN;
   if (!relays) return {};
-  if (path.size() >= limits::path_entries) return refuse(Wire::loop, "the path has 4 entries already; a relay may not follow");
+  if (path.size() >= limits::path_entries)
+    return refuse(Wire::loop, "the path has 4 entries already; a relay may not follow");
   for (const auto& entry : path)
     if (entry == own_prefix) return refuse(Wire::loop, "the path holds this node already");
   return {};
@@ -228,11 +247,13 @@ Status Node::State::on_have(Peer& peer, const proto::Have& have, Now now) {
     presence_due = true;
     return not_carried(have.stream_id);
   }
-  if (!peer.link->is_client() && peer.link->peer_role() == proto::Role::publisher && !peer.certified.contains(peer.link->peer_key()))
+  if (!peer.link->is_client() && peer.link->peer_role() == proto::Role::publisher &&
+      !peer.certified.contains(peer.link->peer_key()))
     return refuse(Wire::authentication, "no certificate on this connection names the publisher's peer_key");
   if (auto path = check_path(have.path); !path) return path;
   peer.offered[have.stream_id] = have;
-  if (!peer.link->is_client() && find_source(*stream, peer.link->id()) == nullptr) add_announced_source(*stream, peer, now);
+  if (!peer.link->is_client() && find_source(*stream, peer.link->id()) == nullptr)
+    add_announced_source(*stream, peer, now);
   if (Source* source = find_source(*stream, peer.link->id())) {
     source->retry_us = std::min(source->retry_us, now.mono_us);
     if (source->state == SourceState::subscribed) {
@@ -271,7 +292,9 @@ Status Node::State::on_revoke(Peer* from, const proto::Revocation& revocation, N
     }
   }
   event(STREAMR_EVENT_REJECTED, static_cast<int>(Wire::revoked),
-        "certificates up to serial " + std::to_string(revocation.serial_max) + " were revoked by the stream's owner", now).stream = revocation.stream_id;
+        "certificates up to serial " + std::to_string(revocation.serial_max) + " were revoked by the stream's owner",
+        now)
+      .stream = revocation.stream_id;
   return {};
 }
 
@@ -289,7 +312,8 @@ Status Node::State::on_subscribe(Peer& peer, std::uint16_t sub, const proto::Sub
   Stream* stream = find_stream(wish.stream_id);
   if (peer.session) {
     const auto& ticket = peer.session->ticket;
-    const bool fits = ticket.stream_id == wish.stream_id && (ticket.epoch == 0 || wish.epoch == 0 || ticket.epoch == wish.epoch);
+    const bool fits =
+        ticket.stream_id == wish.stream_id && (ticket.epoch == 0 || wish.epoch == 0 || ticket.epoch == wish.epoch);
     if (!fits || peer.session->expired) {
       refuse_subscribe(peer, sub, proto::SubEndCode::refused);
       return {};
@@ -309,7 +333,8 @@ Status Node::State::on_subscribe(Peer& peer, std::uint16_t sub, const proto::Sub
     return {};
   }
   const auto* epoch = wish.epoch == 0 ? stream->store.newest_epoch() : stream->store.find_epoch(wish.epoch);
-  if (epoch != nullptr && peer.session && peer.session->ticket.epoch != 0 && peer.session->ticket.epoch != epoch->epoch) {
+  if (epoch != nullptr && peer.session && peer.session->ticket.epoch != 0 &&
+      peer.session->ticket.epoch != epoch->epoch) {
     refuse_subscribe(peer, sub, proto::SubEndCode::refused);
     return {};
   }
@@ -374,15 +399,19 @@ Status Node::State::on_sub_ok(Peer& peer, std::uint16_t sub, const proto::SubOk&
     return refuse(Wire::malformed, "SUB_OK for a subscription that was never asked for");
   }
   InSub& in = found->second;
-  if (ok.track != in.track) return refuse(Wire::malformed, "SUB_OK names track " + std::to_string(ok.track) + ", asked was " + std::to_string(in.track));
-  if (ok.certificate.stream_id != in.stream) return refuse(Wire::authentication, "SUB_OK carries the certificate of another stream");
+  if (ok.track != in.track)
+    return refuse(Wire::malformed,
+                  "SUB_OK names track " + std::to_string(ok.track) + ", asked was " + std::to_string(in.track));
+  if (ok.certificate.stream_id != in.stream)
+    return refuse(Wire::authentication, "SUB_OK carries the certificate of another stream");
   if (auto path = check_path(ok.path); !path) return path;
   Stream& stream = *find_stream(in.stream);
   auto added = stream.verifier.add_certificate(ok.certificate, now);
   if (!added) return added.error();
   peer.certified.insert(ok.certificate.session_key);
   in.answered = true;
-  if (ok.epoch != ok.certificate.epoch) return refuse(Wire::authentication, "SUB_OK names an epoch that is not its certificate's");
+  if (ok.epoch != ok.certificate.epoch)
+    return refuse(Wire::authentication, "SUB_OK names an epoch that is not its certificate's");
   Source* source = find_source(stream, peer.link->id());
   if (source != nullptr) {
     source->failures = 0;
@@ -428,9 +457,11 @@ Status Node::State::on_sub_end(Peer& peer, std::uint16_t sub, const proto::SubEn
   if (stream.active == peer.link->id()) {
     stream.active = 0;
     if (end.code != proto::SubEndCode::moved)
-      if (Source* other = best_standby(stream, peer.link->id(), now)) switch_to(stream, *other, "the upstream ended the subscription", now);
+      if (Source* other = best_standby(stream, peer.link->id(), now))
+        switch_to(stream, *other, "the upstream ended the subscription", now);
   }
-  if (end.code == proto::SubEndCode::refused) leave_source(stream, *source, "the upstream refuses the subscription", now);
+  if (end.code == proto::SubEndCode::refused)
+    leave_source(stream, *source, "the upstream refuses the subscription", now);
   if (end.code == proto::SubEndCode::stream_ended)
     event(STREAMR_EVENT_ENDED, static_cast<int>(end.code), "the stream ended", now).stream = id;
   run_sources(stream, now);
@@ -463,7 +494,8 @@ void Node::State::drop_link(LinkId id, const std::string& why, Now now) {
   Peer& peer = found->second;
   const std::string reason = peer.link->close_reason().empty() ? why : peer.link->close_reason();
   if (peer.link->close_code() != Wire::none)
-    event(STREAMR_EVENT_REJECTED, static_cast<int>(peer.link->close_code()), peer.link->address() + " " + reason, now).stream = peer.session ? peer.session->ticket.stream_id : StreamId{};
+    event(STREAMR_EVENT_REJECTED, static_cast<int>(peer.link->close_code()), peer.link->address() + " " + reason, now)
+        .stream = peer.session ? peer.session->ticket.stream_id : StreamId{};
   if (peer.session) {
     peer.session->links.erase(id);
     peer.session->window.on_socket_closed(now);
@@ -473,7 +505,8 @@ void Node::State::drop_link(LinkId id, const std::string& why, Now now) {
     presence_due = true;
   }
   // A peer that refuses our receipts has forgotten the session, as after a restart: only new tickets help.
-  if (peer.link->is_client() && peer.link->ticket() && reason.starts_with("the peer refused: 5 ")) ask_for_tickets(peer.link->ticket()->stream_id, now);
+  if (peer.link->is_client() && peer.link->ticket() && reason.starts_with("the peer refused: 5 "))
+    ask_for_tickets(peer.link->ticket()->stream_id, now);
   peers.erase(found);
   dirty_peers.erase(id);
   for (auto& [stream_id, stream] : streams) on_source_closed(*stream, id, reason, now);

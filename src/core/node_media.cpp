@@ -10,7 +10,7 @@ namespace {
 // Enough in the socket to keep a path busy, little enough that the drop rule still decides.
 constexpr std::uint64_t transport_cap_bytes = 256 * 1024;
 constexpr std::size_t message_target_bytes = 60 * 1024;
-constexpr std::size_t chunks_remembered = 64;      // per subscription
+constexpr std::size_t chunks_remembered = 64;  // per subscription
 
 bool unfinished(const InChunk& in) {
   return in.counted && !in.given_up && !in.fetched && in.chunk && in.held < in.chunk->header().slice_count;
@@ -50,13 +50,19 @@ Status Node::State::on_chunk(Peer& peer, std::uint16_t sub, const proto::Chunk& 
     if (auto proof = stream.verifier.take_equivocation()) {
       ++counters.equivocations;
       if (presence) {
-        presence->report_evidence({"equivocation", peer.link->peer_key(), {ByteVector(proof->certificate.raw.begin(), proof->certificate.raw.end()), proof->proof}}, now);
+        presence->report_evidence(
+            {"equivocation",
+             peer.link->peer_key(),
+             {ByteVector(proof->certificate.raw.begin(), proof->certificate.raw.end()), proof->proof}},
+            now);
         presence_due = true;
       }
     }
     ++stream.slices_rejected;
     if (check.error().wire != Wire::bad_slice) {
-      event(STREAMR_EVENT_REJECTED, static_cast<int>(check.error().wire), peer.link->address() + " " + check.error().text, now).stream = in.stream;
+      event(STREAMR_EVENT_REJECTED, static_cast<int>(check.error().wire),
+            peer.link->address() + " " + check.error().text, now)
+          .stream = in.stream;
       return check.error();
     }
     in.chunks[frame.chunk_ref].given_up = true;
@@ -77,11 +83,11 @@ Status Node::State::on_chunk(Peer& peer, std::uint16_t sub, const proto::Chunk& 
     put_chunk(stream, *check->chunk, now);
   }
   record.chunk = stream.store.find(header.epoch, header.track, header.pos());
-  if (!record.chunk) record.given_up = true;          // trimmed already
+  if (!record.chunk) record.given_up = true;  // trimmed already
   record.received.resize(header.slice_count);
   if (const auto before = in.recent.find(header.pos()); before != in.recent.end())
     if (const auto old = in.chunks.find(before->second); old != in.chunks.end()) {
-      record.received = old->second.received;         // this session brought some of them before
+      record.received = old->second.received;  // this session brought some of them before
       old->second.given_up = old->second.held < header.slice_count;
     }
   in.recent[header.pos()] = frame.chunk_ref;
@@ -109,14 +115,19 @@ Status Node::State::on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& 
   Stream& stream = *find_stream(in.stream);
   const auto at = in.chunks.find(frame.chunk_ref);
   if (at == in.chunks.end()) {
-    if (!in.chunks.empty() && frame.chunk_ref < in.chunks.begin()->first) return {};   // finished and forgotten long ago
-    refuse_media(peer, stream, frame.chunk_ref, refuse(Wire::bad_slice, "SLICE for chunk_ref " + std::to_string(frame.chunk_ref) + " which was never announced"), now);
+    if (!in.chunks.empty() && frame.chunk_ref < in.chunks.begin()->first) return {};  // finished and forgotten long ago
+    refuse_media(peer, stream, frame.chunk_ref,
+                 refuse(Wire::bad_slice,
+                        "SLICE for chunk_ref " + std::to_string(frame.chunk_ref) + " which was never announced"),
+                 now);
     return {};
   }
   InChunk& record = at->second;
   if (record.given_up && record.chunk == nullptr) return {};
   if (record.given_up) {
-    if (record.received.empty()) refuse_media(peer, stream, frame.chunk_ref, refuse(Wire::bad_slice, "SLICE for a chunk that its sender dropped"), now);
+    if (record.received.empty())
+      refuse_media(peer, stream, frame.chunk_ref, refuse(Wire::bad_slice, "SLICE for a chunk that its sender dropped"),
+                   now);
     return {};
   }
   auto slice = stream.verifier.check_slice(*record.chunk, frame.index, frame.data);
@@ -129,7 +140,7 @@ Status Node::State::on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& 
     fetch_missing(stream, chunk, peer.link->id(), now);
     return {};
   }
-  if (record.received[frame.index]) return {};        // a duplicate: ignored, not counted, not forwarded
+  if (record.received[frame.index]) return {};  // a duplicate: ignored, not counted, not forwarded
   record.received[frame.index] = true;
   ++record.held;
   const auto& header = record.chunk->header();
@@ -149,12 +160,14 @@ Status Node::State::on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& 
 // The peer's bytes do not hold: it hears of it once, the rest of the node goes on.
 void Node::State::refuse_media(Peer& peer, Stream& stream, std::uint32_t ref, const Error& why, Now now) {
   ++counters.slices_rejected["bad_slice"];
-  event(STREAMR_EVENT_REJECTED, static_cast<int>(why.wire), peer.link->address() + " " + why.text, now).stream = stream.store.id();
+  event(STREAMR_EVENT_REJECTED, static_cast<int>(why.wire), peer.link->address() + " " + why.text, now).stream =
+      stream.store.id();
   if (Source* source = find_source(stream, peer.link->id())) {
     ++source->rejected;
     source->penalty_until_us = now.mono_us + 60'000'000;
     if (stream.active == peer.link->id())
-      if (Source* other = best_standby(stream, peer.link->id(), now)) switch_to(stream, *other, "a slice of the source before was bad", now);
+      if (Source* other = best_standby(stream, peer.link->id(), now))
+        switch_to(stream, *other, "a slice of the source before was bad", now);
   }
   peer.link->refuse_slice(ref, why.text);
 }
@@ -166,8 +179,10 @@ void Node::State::report_bad_slice(Peer& peer, const StoredChunk& chunk, const p
   ByteVector slice(2);
   store_u16(slice.data(), frame.index);
   slice.insert(slice.end(), frame.data.begin(), frame.data.end());
-  Evidence evidence{"bad_slice", peer.link->peer_key(),
-                    {ByteVector(certificate.begin(), certificate.end()), ByteVector(proof.begin(), proof.end()), std::move(slice)}};
+  Evidence evidence{
+      "bad_slice",
+      peer.link->peer_key(),
+      {ByteVector(certificate.begin(), certificate.end()), ByteVector(proof.begin(), proof.end()), std::move(slice)}};
   presence->report_evidence(std::move(evidence), now);
   presence_due = true;
 }
@@ -184,9 +199,10 @@ Status Node::State::on_drop(Peer& peer, std::uint16_t sub, const proto::Drop& fr
   const auto at = in.chunks.find(frame.chunk_ref);
   if (at == in.chunks.end() || at->second.given_up) return {};
   at->second.given_up = true;
-  at->second.received.clear();                        // marks: dropped by its sender
+  at->second.received.clear();  // marks: dropped by its sender
   const ChunkPtr chunk = at->second.chunk;
-  if (chunk && !chunk->whole() && frame.reason != proto::DropReason::revoked) fetch_missing(stream, chunk, peer.link->id(), now);
+  if (chunk && !chunk->whole() && frame.reason != proto::DropReason::revoked)
+    fetch_missing(stream, chunk, peer.link->id(), now);
   return {};
 }
 
@@ -196,7 +212,8 @@ Status Node::State::on_fetch(Peer& peer, std::uint16_t sub, const proto::Fetch& 
     peer.link->send(proto::encode(proto::Drop{0, proto::DropReason::not_held, frame.part, frame.segment}, sub));
     return {};
   }
-  if (found->second.delivery->fetches_waiting() >= limits::outstanding_fetches) return refuse(Wire::limit, "more than 64 outstanding FETCH");
+  if (found->second.delivery->fetches_waiting() >= limits::outstanding_fetches)
+    return refuse(Wire::limit, "more than 64 outstanding FETCH");
   found->second.delivery->on_fetch(frame, find_stream(found->second.stream)->store, now);
   dirty_peers.insert(peer.link->id());
   return {};
@@ -235,7 +252,8 @@ void Node::State::note_epoch(Stream& stream, std::uint64_t epoch, const proto::S
   if (epoch > stream.saved_epoch) stream.saved_epoch = epoch;
   stream.state_dirty = true;
   save_state(stream, now);
-  if (old_target_us != 0 && (opened.part_target_us != old_target_us || opened.target_duration_s != old_duration_s)) resubscribe_all(stream);
+  if (old_target_us != 0 && (opened.part_target_us != old_target_us || opened.target_duration_s != old_duration_s))
+    resubscribe_all(stream);
 }
 
 void Node::State::put_chunk(Stream& stream, const VerifiedChunk& verified, Now now) {
@@ -249,7 +267,8 @@ void Node::State::put_chunk(Stream& stream, const VerifiedChunk& verified, Now n
   }
   // A track that goes on into a new epoch keeps its kind until somebody tells another.
   if (stream.store.find_track(header.epoch, header.track) == nullptr && newest != nullptr)
-    if (const auto* before = stream.store.find_track(newest->epoch, header.track)) stream.store.set_track(header.epoch, before->info);
+    if (const auto* before = stream.store.find_track(newest->epoch, header.track))
+      stream.store.set_track(header.epoch, before->info);
   const ChunkPtr chunk = stream.store.put(verified, now);
   if (!chunk) return;
   if (header.has(proto::discontinuity) && !header.has(proto::init) && header.segment > stream.discontinuity_segment) {
@@ -280,7 +299,8 @@ void Node::State::on_new_slice(Stream& stream, const ChunkPtr& chunk, std::uint1
   const auto& header = chunk->header();
   ++stream.slices_verified;
   stream.verified_bytes += header.slice_bytes(index);
-  if (now.unix_us > header.capture_time_us && !header.has(proto::init)) stream.slice_latency_us.add(now.unix_us - header.capture_time_us);
+  if (now.unix_us > header.capture_time_us && !header.has(proto::init))
+    stream.slice_latency_us.add(now.unix_us - header.capture_time_us);
   for (auto& [link_id, peer] : peers)
     for (auto& [sub, out] : peer.out)
       if (out.stream == stream.store.id() && out.track == header.track) {
@@ -294,8 +314,10 @@ void Node::State::on_new_slice(Stream& stream, const ChunkPtr& chunk, std::uint1
 void Node::State::on_whole(Stream& stream, const ChunkPtr& chunk, Now now) {
   const auto& header = chunk->header();
   ++stream.chunks;
-  // Viewers are sent to relays whose heartbeat shows the stream: the first picture is told at once, not an interval later.
-  if (presence && stream.carried() && !header.has(proto::init) && !std::exchange(stream.shown, true)) presence->heartbeat_soon(now);
+  // Viewers are sent to relays whose heartbeat shows the stream: the first picture is told at once, not an interval
+  // later.
+  if (presence && stream.carried() && !header.has(proto::init) && !std::exchange(stream.shown, true))
+    presence->heartbeat_soon(now);
   std::erase(stream.unfinished, chunk);
   if (!header.has(proto::init) && header.slice_count != 0 && now.unix_us > header.capture_time_us)
     stream.chunk_latency_us.add(now.unix_us - header.capture_time_us);
@@ -368,8 +390,12 @@ void Node::State::pump(Peer& peer, Now now) {
       if (peer.certificates_sent.insert(cert->certificate->id()).second)
         add(SharedBytes::take(proto::encode(proto::CertFrame{*cert->certificate})));
     } else if (const auto* drop = std::get_if<DeliverDrop>(&*item)) {
-      ++counters.chunks_dropped[drop->reason == proto::DropReason::late ? "late" : drop->reason == proto::DropReason::queue ? "queue" : drop->reason == proto::DropReason::not_held ? "not_held" : "revoked"];
-      add(SharedBytes::take(proto::encode(proto::Drop{drop->chunk_ref, drop->reason, drop->pos.part, drop->pos.segment}, sub)));
+      ++counters.chunks_dropped[drop->reason == proto::DropReason::late       ? "late"
+                                : drop->reason == proto::DropReason::queue    ? "queue"
+                                : drop->reason == proto::DropReason::not_held ? "not_held"
+                                                                              : "revoked"];
+      add(SharedBytes::take(
+          proto::encode(proto::Drop{drop->chunk_ref, drop->reason, drop->pos.part, drop->pos.segment}, sub)));
     } else if (const auto* end = std::get_if<DeliverEnd>(&*item)) {
       add(SharedBytes::take(proto::encode(proto::SubEnd{end->code, end->last_segment}, sub)));
       peer.out.erase(sub);
@@ -384,7 +410,9 @@ void Node::State::pump(Peer& peer, Now now) {
   for (auto& [number, out] : peer.out) peer.wake_us = std::min(peer.wake_us, out.delivery->deadline_us(now));
   if (window == nullptr) return;
   window->on_queue(queued, now);
-  if (queued != 0) peer.wake_us = std::min(peer.wake_us, window->available_at_us(std::min<std::uint64_t>(queued, 1u << limits::default_slice_log2), now));
+  if (queued != 0)
+    peer.wake_us = std::min(
+        peer.wake_us, window->available_at_us(std::min<std::uint64_t>(queued, 1u << limits::default_slice_log2), now));
 }
 
 }  // namespace streamr::core

@@ -28,7 +28,8 @@ void Node::State::load_state() {
     const auto id = fixed_from_hex<StreamId>(std::string_view(name).substr(stream_prefix.size()));
     std::string_view rest = value;
     const auto epoch = next_number(rest), segment = next_number(rest), discontinuity = next_number(rest);
-    if (id && epoch && segment && discontinuity) remembered[*id] = {*epoch, {*segment, static_cast<std::uint32_t>(*discontinuity)}};
+    if (id && epoch && segment && discontinuity)
+      remembered[*id] = {*epoch, {*segment, static_cast<std::uint32_t>(*discontinuity)}};
   }
 }
 
@@ -37,7 +38,8 @@ void Node::State::save_state(Stream& stream, Now now) {
   stream.state_dirty = false;
   stream.state_saved_us = now.mono_us;
   emit(SaveState{std::string(stream_prefix) + to_hex(stream.store.id().view()),
-                 std::to_string(stream.verifier.highest_epoch()) + " " + std::to_string(stream.next_segment) + " " + std::to_string(stream.discontinuity)});
+                 std::to_string(stream.verifier.highest_epoch()) + " " + std::to_string(stream.next_segment) + " " +
+                     std::to_string(stream.discontinuity)});
 }
 
 NodeReport Node::State::report(Now now) const {
@@ -72,7 +74,8 @@ NodeReport Node::State::report(Now now) const {
     verified += stream->verified_bytes;
     chunks += stream->chunks;
   }
-  told.counters = {{"chunks", chunks}, {"verified_bytes", verified}, {"slices_rejected", rejected}, {"links", peers.size()}};
+  told.counters = {
+      {"chunks", chunks}, {"verified_bytes", verified}, {"slices_rejected", rejected}, {"links", peers.size()}};
   return told;
 }
 
@@ -100,10 +103,15 @@ void Node::State::on_presence_event(PresenceEvent& happened, Now now) {
     for (const auto& revocation : revocations->revocations) (void)on_revoke(nullptr, revocation, now);
   } else if (auto* announced = std::get_if<StreamAnnounced>(&happened)) {
     Stream* stream = find_stream(announced->stream);
-    if (stream != nullptr && stream->publication && stream->publication->options.origin_url.empty() && !announced->origins.empty())
+    if (stream != nullptr && stream->publication && stream->publication->options.origin_url.empty() &&
+        !announced->origins.empty())
       set_offers(*stream, announced->origins, now);
   } else if (auto* refused = std::get_if<StreamRefused>(&happened)) {
-    event(STREAMR_EVENT_ERROR, STREAMR_E_REFUSED, "the coordinator refuses the stream: " + std::to_string(refused->status) + " " + refused->code + ": " + refused->message, now).stream = refused->stream;
+    event(STREAMR_EVENT_ERROR, STREAMR_E_REFUSED,
+          "the coordinator refuses the stream: " + std::to_string(refused->status) + " " + refused->code + ": " +
+              refused->message,
+          now)
+        .stream = refused->stream;
   } else if (auto* granted = std::get_if<SessionGranted>(&happened)) {
     on_session(*granted, now);
   } else if (auto* denied = std::get_if<SessionRefused>(&happened)) {
@@ -125,8 +133,11 @@ void Node::State::apply_assignments(const Assignments& given, Now now) {
       stream.alias = assignment.alias;
       aliases[assignment.alias] = assignment.stream;
     }
-    stream.steering_url = config.coordinator_url.empty() ? "" : config.coordinator_url + "/steering/" + to_hex(assignment.stream.view());
-    if (fresh) event(STREAMR_EVENT_CARRYING, 1, stream.alias.empty() ? to_hex(assignment.stream.view()) : stream.alias, now).stream = assignment.stream;
+    stream.steering_url =
+        config.coordinator_url.empty() ? "" : config.coordinator_url + "/steering/" + to_hex(assignment.stream.view());
+    if (fresh)
+      event(STREAMR_EVENT_CARRYING, 1, stream.alias.empty() ? to_hex(assignment.stream.view()) : stream.alias, now)
+          .stream = assignment.stream;
     set_offers(stream, assignment.upstreams, now);
   }
   std::vector<StreamId> gone;

@@ -6,7 +6,8 @@ namespace streamr::core {
 
 namespace {
 
-// Parts wait this long for an origin to tell the next segment number; then unix seconds, above any used, take its place.
+// Parts wait this long for an origin to tell the next segment number; then unix seconds, above any used, take its
+// place.
 constexpr std::uint64_t number_wait_us = 5'000'000;
 constexpr std::uint64_t pending_most_bytes = 64ull << 20;
 
@@ -24,7 +25,8 @@ Result<PublicationId> Node::State::publish(PublishOptions options, Now now) {
     return fail(STREAMR_E_INVALID, "session_key is not the key that the certificate names");
   if (options.tracks.empty()) return fail(STREAMR_E_INVALID, "a publication needs at least one track");
   for (const auto& track : options.tracks)
-    if (!options.certificate.allows_track(track.track)) return fail(STREAMR_E_INVALID, "the certificate does not allow track " + std::to_string(track.track));
+    if (!options.certificate.allows_track(track.track))
+      return fail(STREAMR_E_INVALID, "the certificate does not allow track " + std::to_string(track.track));
   Stream& stream = open_stream(options.certificate.stream_id);
   const bool continues = stream.publication.has_value() && stream.store.newest_epoch() != nullptr;
   if (stream.publication && stream.publication->options.certificate.epoch >= options.certificate.epoch)
@@ -41,7 +43,7 @@ Result<PublicationId> Node::State::publish(PublishOptions options, Now now) {
   if (!publication.options.origin_url.empty()) {
     set_offers(stream, {UpstreamOffer{publication.options.origin_url, Key{}, std::nullopt}}, now);
   } else if (!presence) {
-    stream.is_origin = true;                 // nobody to dial: this node serves it
+    stream.is_origin = true;  // nobody to dial: this node serves it
     number_publication(stream, 0, now);
   }
   if (presence) {
@@ -53,7 +55,8 @@ Result<PublicationId> Node::State::publish(PublishOptions options, Now now) {
   for (auto& [link_id, peer] : peers)
     for (const auto& [sub, out] : peer.out)
       if (out.stream == stream.store.id()) publication.ready = true;
-  if (publication.ready) event(STREAMR_EVENT_READY, 1, "the origin follows into the new epoch", now).publication = publication.id;
+  if (publication.ready)
+    event(STREAMR_EVENT_READY, 1, "the origin follows into the new epoch", now).publication = publication.id;
   return publication.id;
 }
 
@@ -138,7 +141,8 @@ Status Node::State::push(PublicationId id, const PublicationPart& part, Now now)
 
 Status Node::State::end_publication(PublicationId id, Now now) {
   Stream* stream = find_publication(id);
-  if (stream == nullptr || stream->publication->end_wanted) return fail(STREAMR_E_STATE, "the publication has ended already");
+  if (stream == nullptr || stream->publication->end_wanted)
+    return fail(STREAMR_E_STATE, "the publication has ended already");
   stream->publication->end_wanted = true;
   flush_publication(*stream, now);
   return {};
@@ -146,13 +150,14 @@ Status Node::State::end_publication(PublicationId id, Now now) {
 
 void Node::State::close_publication(PublicationId id, Now) {
   Stream* stream = find_publication(id);
-  if (stream != nullptr) stream->publication->closed = true;   // the store keeps serving what was signed
+  if (stream != nullptr) stream->publication->closed = true;  // the store keeps serving what was signed
 }
 
 void Node::State::run_publication(Stream& stream, Now now) {
   if (!stream.publication) return;
   auto& local = *stream.publication;
-  if (!local.publication && !local.pending.empty() && now.mono_us >= local.opened_us + number_wait_us) number_publication(stream, 0, now);
+  if (!local.publication && !local.pending.empty() && now.mono_us >= local.opened_us + number_wait_us)
+    number_publication(stream, 0, now);
 }
 
 }  // namespace streamr::core

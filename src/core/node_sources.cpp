@@ -6,14 +6,16 @@ namespace streamr::core {
 
 namespace {
 
-constexpr std::uint64_t have_wait_us = 500'000;          // a holder announces at once; without HAVE track 0 is asked for
+constexpr std::uint64_t have_wait_us = 500'000;  // a holder announces at once; without HAVE track 0 is asked for
 constexpr std::uint64_t standby_delay_us = 250'000;
-constexpr std::uint64_t first_slice_us = 1'000'000;      // of the first relay, else the standby becomes the source
+constexpr std::uint64_t first_slice_us = 1'000'000;  // of the first relay, else the standby becomes the source
 constexpr std::uint64_t redial_cap_us = 10'000'000;
-constexpr std::uint64_t back_to_first_us = 10'000'000;   // a healthy first offer gets the stream back after this
+constexpr std::uint64_t back_to_first_us = 10'000'000;  // a healthy first offer gets the stream back after this
 constexpr std::size_t sources_most = 8;
 
-bool same_place(const UpstreamOffer& a, const UpstreamOffer& b) { return a.url == b.url && a.relay_key == b.relay_key; }
+bool same_place(const UpstreamOffer& a, const UpstreamOffer& b) {
+  return a.url == b.url && a.relay_key == b.relay_key;
+}
 
 ChunkPos after(const ChunkPtr& chunk) {
   const auto& header = chunk->header();
@@ -61,8 +63,9 @@ void Node::State::set_offers(Stream& stream, const std::vector<UpstreamOffer>& o
   std::vector<Source> next;
   for (const auto& offer : offers) {
     if (next.size() >= sources_most) break;
-    const auto known = std::find_if(stream.sources.begin(), stream.sources.end(),
-                                    [&](const Source& s) { return !s.offer.url.empty() && same_place(s.offer, offer); });
+    const auto known = std::find_if(stream.sources.begin(), stream.sources.end(), [&](const Source& s) {
+      return !s.offer.url.empty() && same_place(s.offer, offer);
+    });
     if (known == stream.sources.end()) {
       Source fresh;
       fresh.offer = offer;
@@ -97,7 +100,8 @@ void Node::State::add_announced_source(Stream& stream, Peer& peer, Now now) {
   source.offer.relay_key = peer.link->peer_key();
   stream.sources.push_back(source);
   if (from_publisher && stream.active != 0)
-    if (Source* before = find_source(stream, stream.active)) before->penalty_until_us = now.mono_us + 60'000'000;   // the newer connection is the living one
+    if (Source* before = find_source(stream, stream.active))
+      before->penalty_until_us = now.mono_us + 60'000'000;  // the newer connection is the living one
   event(STREAMR_EVENT_UPSTREAM, 1, peer.link->address() + " announced the stream", now).stream = stream.store.id();
 }
 
@@ -128,7 +132,8 @@ void Node::State::dial(Stream& stream, Source& source, Now now) {
 void Node::State::run_sources(Stream& stream, Now now) {
   bool any_active = false;
   for (auto& source : stream.sources) {
-    if (source.link == 0 && !source.offer.url.empty() && !source.retired && now.mono_us >= source.next_dial_us && !stopping) {
+    if (source.link == 0 && !source.offer.url.empty() && !source.retired && now.mono_us >= source.next_dial_us &&
+        !stopping) {
       // A relay needs two upstreams at a time; the rest of an answer waits for one to fail.
       std::size_t up = 0;
       for (const auto& other : stream.sources) up += other.link != 0 && !other.retired ? 1 : 0;
@@ -136,7 +141,7 @@ void Node::State::run_sources(Stream& stream, Now now) {
     }
     any_active = any_active || (source.link == stream.active && stream.active != 0);
   }
-  if (stream.publication) return;       // origins subscribe to us
+  if (stream.publication) return;  // origins subscribe to us
   if (!any_active) stream.active = 0;
   for (auto& source : stream.sources) {
     if (source.state != SourceState::open || now.mono_us < source.retry_us) continue;
@@ -162,7 +167,8 @@ void Node::State::run_sources(Stream& stream, Now now) {
         peer->link->close();
       }
     }
-    if (Peer* peer = source.link != 0 ? find_peer(source.link) : nullptr; peer != nullptr && source.state == SourceState::subscribed) {
+    if (Peer* peer = source.link != 0 ? find_peer(source.link) : nullptr;
+        peer != nullptr && source.state == SourceState::subscribed) {
       // The ticket of the connection is over and a newer one is here: dial again while another serves.
       const auto& used = peer->link->ticket();
       const bool renewed = used && source.offer.ticket && source.offer.ticket->session_id != used->session_id;
@@ -187,7 +193,8 @@ void Node::State::subscribe(Stream& stream, Source& source, bool headers_only, N
   std::uint32_t mask = 0xFFFFFFFFu;
   if (!stream.carried()) {
     mask = 0;
-    for (const auto id : stream.watches) mask |= watches[id].options.track_mask == 0 ? 0xFFFFFFFFu : watches[id].options.track_mask;
+    for (const auto id : stream.watches)
+      mask |= watches[id].options.track_mask == 0 ? 0xFFFFFFFFu : watches[id].options.track_mask;
   }
   if (const auto offer = peer.offered.find(stream.store.id()); offer != peer.offered.end())
     for (const auto& info : offer->second.tracks)
@@ -201,13 +208,14 @@ void Node::State::subscribe(Stream& stream, Source& source, bool headers_only, N
     if (repeated && peer.in[number].headers_only == headers_only) continue;
     if (!repeated) {
       if (peer.in.size() >= limits::subscriptions) return;
-      do number = ++peer.next_sub; while (number == 0 || peer.in.contains(number));
+      do number = ++peer.next_sub;
+      while (number == 0 || peer.in.contains(number));
     }
     InSub& in = peer.in[number];
     in.stream = stream.store.id();
     in.track = track;
     in.headers_only = headers_only;
-    for (auto& [ref, chunk] : in.chunks) chunk.counted = false;      // announced under the other mode
+    for (auto& [ref, chunk] : in.chunks) chunk.counted = false;  // announced under the other mode
     proto::Subscribe wish;
     wish.headers_only = headers_only;
     wish.stream_id = in.stream;
@@ -250,7 +258,9 @@ void Node::State::switch_to(Stream& stream, Source& source, const std::string& w
     if (Peer* peer = find_peer(before); peer != nullptr && peer->link->open()) subscribe(stream, *old, true, now);
   }
   const Peer* peer = find_peer(source.link);
-  event(STREAMR_EVENT_UPSTREAM, 2, "now from " + (peer != nullptr ? peer->link->address() : std::string("another upstream")) + ": " + why, now).stream = stream.store.id();
+  event(STREAMR_EVENT_UPSTREAM, 2,
+        "now from " + (peer != nullptr ? peer->link->address() : std::string("another upstream")) + ": " + why, now)
+      .stream = stream.store.id();
 }
 
 // Those who follow are told when the way here changes, so that a loop shows before media runs in it.
@@ -283,11 +293,13 @@ void Node::State::on_source_closed(Stream& stream, LinkId link, const std::strin
   source->subscribed_us = 0;
   // A connection that worked is tried again soon; one that never did waits 250 ms × 2 ± 50 %, at most 10 s.
   if (was_up && source->slices != 0) source->failures = 0;
-  const std::uint64_t base = std::min<std::uint64_t>(250'000ull << std::min<std::uint32_t>(source->failures, 6), redial_cap_us);
+  const std::uint64_t base =
+      std::min<std::uint64_t>(250'000ull << std::min<std::uint32_t>(source->failures, 6), redial_cap_us);
   ++source->failures;
   source->next_dial_us = std::max(source->next_dial_us, now.mono_us + base / 2 + random.below(base));
   if (was_up || source->failures == 1)
-    event(STREAMR_EVENT_UPSTREAM, 0, (url.empty() ? "announcing peer" : url) + ": " + why, now).stream = stream.store.id();
+    event(STREAMR_EVENT_UPSTREAM, 0, (url.empty() ? "announcing peer" : url) + ": " + why, now).stream =
+        stream.store.id();
   if (stream.active == link) {
     stream.active = 0;
     if (Source* other = best_standby(stream, link, now)) switch_to(stream, *other, "the source before is gone", now);
@@ -295,8 +307,8 @@ void Node::State::on_source_closed(Stream& stream, LinkId link, const std::strin
   run_sources(stream, now);
 }
 
-void Node::State::fetch(Stream& stream, Source& source, std::uint16_t track, ChunkPos pos, std::uint64_t epoch, std::uint16_t first,
-                        std::uint16_t count, Now now) {
+void Node::State::fetch(Stream& stream, Source& source, std::uint16_t track, ChunkPos pos, std::uint64_t epoch,
+                        std::uint16_t first, std::uint16_t count, Now now) {
   Peer* peer = find_peer(source.link);
   if (peer == nullptr || !peer->link->open() || peer->fetches >= limits::outstanding_fetches / 2) return;
   for (const auto& [sub, in] : peer->in)
@@ -333,8 +345,10 @@ void Node::State::repair(Stream& stream, Now now) {
   Source* standby = best_standby(stream, stream.active, now);
   if (source == nullptr) return;
   const std::uint64_t target_us = epoch->part_target_us;
-  const std::uint64_t quiet_us = now.mono_us - std::max(source->last_slice_us, std::min(source->subscribed_us, now.mono_us));
-  if (standby != nullptr && source->slices == 0 && now.mono_us >= source->subscribed_us + first_slice_us && !stream.unfinished.empty()) {
+  const std::uint64_t quiet_us =
+      now.mono_us - std::max(source->last_slice_us, std::min(source->subscribed_us, now.mono_us));
+  if (standby != nullptr && source->slices == 0 && now.mono_us >= source->subscribed_us + first_slice_us &&
+      !stream.unfinished.empty()) {
     source->penalty_until_us = now.mono_us + 30'000'000;
     return switch_to(stream, *standby, "the first relay sent nothing for 1 s", now);
   }
@@ -344,7 +358,8 @@ void Node::State::repair(Stream& stream, Now now) {
     if (age_us >= 10 * target_us + 5'000'000 || age_us < 2 * target_us) continue;
     if (!oldest_late) oldest_late = chunk;
     const auto asked = stream.asked.find({chunk->header().track, chunk->header().pos()});
-    if (asked == stream.asked.end() || asked->second + 2 * target_us <= now.mono_us) fetch_missing(stream, chunk, stream.active, now);
+    if (asked == stream.asked.end() || asked->second + 2 * target_us <= now.mono_us)
+      fetch_missing(stream, chunk, stream.active, now);
   }
   if (oldest_late && standby != nullptr && quiet_us >= 3 * target_us &&
       now.mono_us - oldest_late->arrived_mono_us() >= 3 * target_us) {
@@ -356,24 +371,29 @@ void Node::State::repair(Stream& stream, Now now) {
     if (track.parts.empty()) continue;
     const std::uint64_t newest = track.parts.rbegin()->first.segment;
     const StoredChunk* before = nullptr;
-    for (auto at = track.parts.lower_bound({newest > 1 ? newest - 1 : 0, 0}); at != track.parts.end(); before = at->second.get(), ++at) {
+    for (auto at = track.parts.lower_bound({newest > 1 ? newest - 1 : 0, 0}); at != track.parts.end();
+         before = at->second.get(), ++at) {
       if (before == nullptr) continue;
       ChunkPos want = {before->header().segment, static_cast<std::uint16_t>(before->header().part + 1)};
       if (before->header().has(proto::last_in_segment)) want = {before->header().segment + 1, 0};
       for (int most = 0; want < at->first && most < 8; ++most) {
         if (want.segment == at->first.segment || before->header().segment == want.segment)
           if (!stream.asked.contains({number, want}))
-            if (Source* from = standby != nullptr ? standby : source) fetch(stream, *from, number, want, epoch->epoch, 0, 0, now);
-        if (want.segment < at->first.segment) want = {at->first.segment, 0};
-        else ++want.part;
+            if (Source* from = standby != nullptr ? standby : source)
+              fetch(stream, *from, number, want, epoch->epoch, 0, 0, now);
+        if (want.segment < at->first.segment)
+          want = {at->first.segment, 0};
+        else
+          ++want.part;
       }
     }
   }
   // The offer that the coordinator put first is the one that is paid: back to it when it has been well for a while.
   if (!stream.sources.empty()) {
     Source& first = stream.sources.front();
-    const bool well = first.link != 0 && first.link != stream.active && first.state == SourceState::subscribed && !first.retired &&
-                      first.penalty_until_us <= now.mono_us && first.subscribed_us + back_to_first_us <= now.mono_us;
+    const bool well = first.link != 0 && first.link != stream.active && first.state == SourceState::subscribed &&
+                      !first.retired && first.penalty_until_us <= now.mono_us &&
+                      first.subscribed_us + back_to_first_us <= now.mono_us;
     if (well && !source->offer.url.empty()) switch_to(stream, first, "the first upstream is well again", now);
   }
 }
@@ -389,7 +409,8 @@ std::uint64_t Node::State::sources_deadline_us(const Stream& stream) const {
       const auto peer = peers.find(source.link);
       if (peer == peers.end()) continue;
       const bool told = peer->second.offered.contains(stream.store.id());
-      deadline = std::min(deadline, std::max(source.retry_us, told ? 0 : peer->second.link->opened_mono_us() + have_wait_us));
+      deadline =
+          std::min(deadline, std::max(source.retry_us, told ? 0 : peer->second.link->opened_mono_us() + have_wait_us));
     }
   }
   return deadline;

@@ -23,11 +23,11 @@ namespace streamr::core {
 // A chunk that a peer announced on one of our subscriptions.
 struct InChunk {
   ChunkPtr chunk;
-  std::vector<bool> received;      // slices this subscription has brought: each counts once in receipts
+  std::vector<bool> received;  // slices this subscription has brought: each counts once in receipts
   std::uint16_t held = 0;
-  bool given_up = false;           // by us or by a DROP
-  bool fetched = false;            // answer to a FETCH: free of limits
-  bool counted = true;             // towards the limit of unfinished chunks
+  bool given_up = false;  // by us or by a DROP
+  bool fetched = false;   // answer to a FETCH: free of limits
+  bool counted = true;    // towards the limit of unfinished chunks
 };
 
 // A subscription of ours on a peer.
@@ -35,9 +35,9 @@ struct InSub {
   StreamId stream;
   std::uint16_t track = 0;
   bool headers_only = false;
-  bool answered = false;           // SUB_OK came
+  bool answered = false;  // SUB_OK came
   std::map<std::uint32_t, InChunk> chunks;
-  std::map<ChunkPos, std::uint32_t> recent;   // newest chunk_ref of a position, so that a repeat is not counted twice
+  std::map<ChunkPos, std::uint32_t> recent;  // newest chunk_ref of a position, so that a repeat is not counted twice
 };
 
 // A subscription of the peer on us.
@@ -60,42 +60,42 @@ struct OutSession {
 struct Peer {
   std::unique_ptr<Link> link;
   std::map<std::uint16_t, InSub> in;
-  std::set<std::uint16_t> in_ended;             // late frames on these are ignored
+  std::set<std::uint16_t> in_ended;  // late frames on these are ignored
   std::map<std::uint16_t, OutSub> out;
-  std::shared_ptr<OutSession> session;          // the peer pays us with receipts
-  std::shared_ptr<ReceiptKeeper> keeper;        // we pay the peer with receipts
-  std::map<StreamId, proto::Have> offered;      // HAVE of the peer, newest
-  std::set<Key> certified;                      // session keys of certificates that the peer announced
-  std::set<StreamId> announced;                 // HAVE that we sent
+  std::shared_ptr<OutSession> session;      // the peer pays us with receipts
+  std::shared_ptr<ReceiptKeeper> keeper;    // we pay the peer with receipts
+  std::map<StreamId, proto::Have> offered;  // HAVE of the peer, newest
+  std::set<Key> certified;                  // session keys of certificates that the peer announced
+  std::set<StreamId> announced;             // HAVE that we sent
   std::set<CertId> certificates_sent;
   std::uint16_t next_sub = 0;
-  std::uint32_t fetches = 0;                    // ours, unanswered
-  std::uint64_t wake_us = never_us;             // mono_us when time alone lets something more go out
+  std::uint32_t fetches = 0;         // ours, unanswered
+  std::uint64_t wake_us = never_us;  // mono_us when time alone lets something more go out
 };
 
 enum class SourceState { waiting, dialing, open, subscribed };
 
 // One place to take a stream from: an address that we dial, or a peer that announced it to us.
 struct Source {
-  UpstreamOffer offer;                          // url empty: announced
+  UpstreamOffer offer;  // url empty: announced
   LinkId link = 0;
   SourceState state = SourceState::waiting;
-  bool retired = false;                         // no longer offered: goes when another serves
+  bool retired = false;  // no longer offered: goes when another serves
   std::uint64_t next_dial_us = 0;
-  std::uint64_t retry_us = 0;                   // of a SUBSCRIBE that was not served
+  std::uint64_t retry_us = 0;  // of a SUBSCRIBE that was not served
   std::uint32_t failures = 0;
   std::uint64_t subscribed_us = 0;
   std::uint64_t last_slice_us = 0;
-  std::uint64_t penalty_until_us = 0;           // lied or stalled: not preferred before
+  std::uint64_t penalty_until_us = 0;  // lied or stalled: not preferred before
   std::uint64_t slices = 0, rejected = 0;
-  std::vector<PathEntry> path;                  // as SUB_OK or a later HAVE told it
+  std::vector<PathEntry> path;  // as SUB_OK or a later HAVE told it
 };
 
 struct LocalPublication {
   LocalPublication(PublicationId number, PublishOptions given) : id(number), options(std::move(given)) {}
   PublicationId id;
   PublishOptions options;
-  std::optional<Publication> publication;       // once numbered
+  std::optional<Publication> publication;  // once numbered
   std::deque<PublicationPart> pending;
   std::uint64_t pending_bytes = 0;
   std::uint64_t opened_us = 0;
@@ -107,8 +107,8 @@ struct WatchTrack {
   bool started = false;
   ChunkPos next;
   const StoredChunk* init_told = nullptr;
-  Hash told;                                    // of the newest header that was told
-  std::uint64_t waiting_since_us = 0;           // a later chunk is whole, `next` is not
+  Hash told;                           // of the newest header that was told
+  std::uint64_t waiting_since_us = 0;  // a later chunk is whole, `next` is not
 };
 
 struct Watch {
@@ -116,10 +116,10 @@ struct Watch {
   WatchOptions options;
   std::optional<StreamId> stream;
   std::map<std::uint16_t, WatchTrack> tracks;
-  std::uint64_t ask_session_us = never_us;      // when to ask for a (new) session
+  std::uint64_t ask_session_us = never_us;  // when to ask for a (new) session
   bool asking = false;
   bool ready_told = false;
-  std::uint64_t ended_epoch = 0;                // whose end was told
+  std::uint64_t ended_epoch = 0;  // whose end was told
 };
 
 struct Stream {
@@ -130,22 +130,22 @@ struct Stream {
   std::unique_ptr<HlsStream> hls;
   std::string alias;
   std::string steering_url;
-  bool assigned = false, configured = false;    // carried because of the coordinator, or of a command
+  bool assigned = false, configured = false;  // carried because of the coordinator, or of a command
   bool is_origin = false;
-  std::vector<PathEntry> path;                  // of the source; our own prefix is added when it is told on
+  std::vector<PathEntry> path;  // of the source; our own prefix is added when it is told on
   std::vector<Source> sources;
-  LinkId active = 0;                            // link of the source that sends slices
+  LinkId active = 0;  // link of the source that sends slices
   std::uint64_t sources_began_us = 0;
-  std::uint64_t switched_us = 0;                // last change away from the first offer; 0 = never
+  std::uint64_t switched_us = 0;  // last change away from the first offer; 0 = never
   std::optional<LocalPublication> publication;
   std::set<WatchId> watches;
-  std::uint64_t saved_epoch = 0, next_segment = 0;   // durable: highest epoch, first number never held
-  std::uint32_t discontinuity = 0;              // number of the newest segment
+  std::uint64_t saved_epoch = 0, next_segment = 0;  // durable: highest epoch, first number never held
+  std::uint32_t discontinuity = 0;                  // number of the newest segment
   std::uint64_t discontinuity_segment = 0;
   bool discontinuity_known = false;
-  std::map<std::pair<std::uint16_t, ChunkPos>, std::uint64_t> asked;   // FETCH times, mono_us
+  std::map<std::pair<std::uint16_t, ChunkPos>, std::uint64_t> asked;  // FETCH times, mono_us
   std::vector<ChunkPtr> unfinished;
-  bool shown = false;                           // a heartbeat has told, or is about to tell, that we hold media
+  bool shown = false;  // a heartbeat has told, or is about to tell, that we hold media
   bool state_dirty = false;
   std::uint64_t state_saved_us = 0;
   std::uint64_t last_trim_us = 0;
@@ -167,7 +167,7 @@ struct Node::State final : LinkHost {
   void stop(Now now);
   void on_time(Now now);
   std::uint64_t deadline_us() const;
-  void finish(Now now);                         // after each input: pump what became sendable
+  void finish(Now now);  // after each input: pump what became sendable
   Nonce next_nonce();
   void emit(Action action) { actions.push_back(std::move(action)); }
   NodeEvent& event(std::uint32_t kind, std::int64_t value, std::string text, Now now);
@@ -196,9 +196,9 @@ struct Node::State final : LinkHost {
   Status on_sub_end(Peer& peer, std::uint16_t sub, const proto::SubEnd& end, Now now);
   Status on_receipt(Peer& peer, const proto::Receipt& receipt, Now now);
   Status check_path(const std::vector<PathEntry>& path) const;
-  void announce(Peer& peer, Stream& stream);    // CERT, HAVE
+  void announce(Peer& peer, Stream& stream);  // CERT, HAVE
   void announce_to_all(Stream& stream);
-  void resubscribe_all(Stream& stream);         // SUB_END 3 to every subscription: part or target duration changed
+  void resubscribe_all(Stream& stream);  // SUB_END 3 to every subscription: part or target duration changed
 
   // ---- node_media.cpp
   Status on_chunk(Peer& peer, std::uint16_t sub, const proto::Chunk& frame, Now now);
@@ -208,13 +208,13 @@ struct Node::State final : LinkHost {
   void refuse_media(Peer& peer, Stream& stream, std::uint32_t ref, const Error& why, Now now);
   void report_bad_slice(Peer& peer, const StoredChunk& chunk, const proto::Slice& frame, Now now);
   void put_chunk(Stream& stream, const VerifiedChunk& chunk, Now now);
-  void on_new_chunk(Stream& stream, const ChunkPtr& chunk, Now now);      // stored: tell deliveries and HLS
+  void on_new_chunk(Stream& stream, const ChunkPtr& chunk, Now now);  // stored: tell deliveries and HLS
   void on_new_slice(Stream& stream, const ChunkPtr& chunk, std::uint16_t index, Now now);
   void on_whole(Stream& stream, const ChunkPtr& chunk, Now now);
   void note_epoch(Stream& stream, std::uint64_t epoch, const proto::SubOk* told, Now now);
   void pump(Peer& peer, Now now);
   std::optional<Delivered> poll_subs(Peer& peer, std::uint64_t budget, std::uint16_t& sub, Now now);
-  void touch(const StreamId& stream);           // its subscribers have something to send
+  void touch(const StreamId& stream);  // its subscribers have something to send
 
   // ---- node_sources.cpp
   void set_offers(Stream& stream, const std::vector<UpstreamOffer>& offers, Now now);
@@ -226,8 +226,9 @@ struct Node::State final : LinkHost {
   void set_path(Stream& stream, const std::vector<PathEntry>& path);
   void leave_source(Stream& stream, Source& source, const std::string& why, Now now);
   void on_source_closed(Stream& stream, LinkId link, const std::string& why, Now now);
-  void repair(Stream& stream, Now now);         // FETCH, switch
-  void fetch(Stream& stream, Source& source, std::uint16_t track, ChunkPos pos, std::uint64_t epoch, std::uint16_t first, std::uint16_t count, Now now);
+  void repair(Stream& stream, Now now);  // FETCH, switch
+  void fetch(Stream& stream, Source& source, std::uint16_t track, ChunkPos pos, std::uint64_t epoch,
+             std::uint16_t first, std::uint16_t count, Now now);
   bool fetch_missing(Stream& stream, const ChunkPtr& chunk, LinkId not_from, Now now);
   Source* find_source(Stream& stream, LinkId link);
   Source* best_standby(Stream& stream, LinkId not_this, Now now);
@@ -283,18 +284,19 @@ struct Node::State final : LinkHost {
   std::map<std::pair<SessionId, Key>, std::shared_ptr<ReceiptKeeper>> keepers;
   CallId heartbeat_call = 0;
   std::map<WatchId, Watch> watches;
-  std::map<StreamId, std::pair<std::uint64_t, std::pair<std::uint64_t, std::uint32_t>>> remembered;   // epoch, next segment, discontinuity
+  std::map<StreamId, std::pair<std::uint64_t, std::pair<std::uint64_t, std::uint32_t>>>
+      remembered;  // epoch, next segment, discontinuity
   std::unordered_map<HttpId, StreamId> held_http;
   std::set<LinkId> dirty_peers;
   std::unique_ptr<Presence> presence;
   bool presence_due = false;
-  bool presence_flushed = false;                // the node ends and has told the coordinator what it owed
+  bool presence_flushed = false;  // the node ends and has told the coordinator what it owed
   bool started = false, stopping = false;
   bool event_backpressure = false;
   std::uint64_t next_id = 1;
   std::uint64_t nonce_counter = 0;
   std::uint64_t started_mono_us = 0, last_tick_us = 0, last_round_us = 0;
-  NodeStats counters;                           // only the counters that grow; stats() fills the rest
+  NodeStats counters;  // only the counters that grow; stats() fills the rest
 };
 
 }  // namespace streamr::core

@@ -7,8 +7,9 @@ namespace streamr::core {
 namespace {
 
 constexpr std::uint64_t ask_again_us = 2'000'000;
-constexpr std::uint64_t renew_before_us = 90'000'000;      // of a ticket's end
-constexpr std::uint64_t lasting_switch_us = 10'000'000;    // then a new session is asked for: only its first relay is paid
+constexpr std::uint64_t renew_before_us = 90'000'000;  // of a ticket's end
+constexpr std::uint64_t lasting_switch_us =
+    10'000'000;  // then a new session is asked for: only its first relay is paid
 
 }  // namespace
 
@@ -16,9 +17,11 @@ Result<WatchId> Node::State::watch(WatchOptions options, Now now) {
   Watch watch;
   watch.id = next_id++;
   if (auto id = fixed_from_hex<StreamId>(options.stream)) watch.stream = *id;
-  if (options.relay_url.empty() && !presence) return fail(STREAMR_E_INVALID, "neither a relay_url nor a coordinator is given: nobody to ask for the stream");
+  if (options.relay_url.empty() && !presence)
+    return fail(STREAMR_E_INVALID, "neither a relay_url nor a coordinator is given: nobody to ask for the stream");
   if (!options.relay_url.empty() && !watch.stream && !options.ticket)
-    return fail(STREAMR_E_INVALID, "with relay_url the stream must be its id of 64 hex digits: an alias needs a coordinator");
+    return fail(STREAMR_E_INVALID,
+                "with relay_url the stream must be its id of 64 hex digits: an alias needs a coordinator");
   if (!watch.stream && options.ticket) watch.stream = options.ticket->stream_id;
   watch.options = std::move(options);
   const WatchId id = watch.id;
@@ -30,7 +33,8 @@ Result<WatchId> Node::State::watch(WatchOptions options, Now now) {
   }
   Stream& stream = open_stream(*kept.stream);
   stream.watches.insert(id);
-  set_offers(stream, {UpstreamOffer{kept.options.relay_url, kept.options.relay_key.value_or(Key{}), kept.options.ticket}}, now);
+  set_offers(stream,
+             {UpstreamOffer{kept.options.relay_url, kept.options.relay_key.value_or(Key{}), kept.options.ticket}}, now);
   return id;
 }
 
@@ -51,12 +55,15 @@ void Node::State::run_watch(Watch& watch, Now now) {
     // What the offers still carry decides when the next answer is needed.
     std::uint64_t first_end_us = never_us;
     for (const auto& source : stream->sources)
-      if (source.offer.ticket && !source.retired) first_end_us = std::min(first_end_us, source.offer.ticket->not_after_us);
+      if (source.offer.ticket && !source.retired)
+        first_end_us = std::min(first_end_us, source.offer.ticket->not_after_us);
     const bool ends_soon = first_end_us != never_us && now.unix_us + renew_before_us > first_end_us;
-    const bool lasting = stream->switched_us != 0 && now.mono_us >= stream->switched_us + lasting_switch_us && !stream->sources.empty() &&
-                         stream->sources.front().link != stream->active;
+    const bool lasting = stream->switched_us != 0 && now.mono_us >= stream->switched_us + lasting_switch_us &&
+                         !stream->sources.empty() && stream->sources.front().link != stream->active;
     const bool all_gone = stream->active == 0 && stream->sources_began_us + ask_again_us < now.mono_us &&
-                          std::none_of(stream->sources.begin(), stream->sources.end(), [](const Source& s) { return s.state == SourceState::subscribed || s.state == SourceState::open; });
+                          std::none_of(stream->sources.begin(), stream->sources.end(), [](const Source& s) {
+                            return s.state == SourceState::subscribed || s.state == SourceState::open;
+                          });
     if (ends_soon || lasting || all_gone) watch.ask_session_us = now.mono_us;
     if (lasting) stream->switched_us = 0;
   }
@@ -95,8 +102,12 @@ void Node::State::on_session_refused(const SessionRefused& refused, Now now) {
   if (found == watches.end()) return;
   found->second.asking = false;
   found->second.ask_session_us = now.mono_us + std::max<std::uint64_t>(s_to_us(refused.retry_after_s), ask_again_us);
-  const std::string what = refused.status == 0 ? refused.message : std::to_string(refused.status) + " " + refused.code + ": " + refused.message;
-  event(STREAMR_EVENT_ERROR, refused.status == 404 ? STREAMR_E_NOTFOUND : STREAMR_E_REFUSED, "no session yet (" + what + "); asking again", now).watch = found->first;
+  const std::string what = refused.status == 0
+                               ? refused.message
+                               : std::to_string(refused.status) + " " + refused.code + ": " + refused.message;
+  event(STREAMR_EVENT_ERROR, refused.status == 404 ? STREAMR_E_NOTFOUND : STREAMR_E_REFUSED,
+        "no session yet (" + what + "); asking again", now)
+      .watch = found->first;
 }
 
 // Chunks are told whole and in order; a hole is waited for as long as a repair may take.
@@ -105,7 +116,8 @@ void Node::State::flush_watches(Stream& stream, Now now) {
     Watch& watch = watches[id];
     for (const auto& [number, epoch] : stream.store.epochs())
       for (const auto& [track_number, track] : epoch.tracks)
-        if (watch.options.track_mask == 0 || ((watch.options.track_mask >> track_number) & 1u) != 0) flush_track(watch, stream, epoch, track, now);
+        if (watch.options.track_mask == 0 || ((watch.options.track_mask >> track_number) & 1u) != 0)
+          flush_track(watch, stream, epoch, track, now);
   }
 }
 
@@ -122,13 +134,15 @@ void Node::State::flush_track(Watch& watch, Stream& stream, const EpochStore& ep
     at.next = track.parts.begin()->first;
     at.started = true;
   }
-  for (auto part = track.parts.lower_bound(at.next); part != track.parts.end(); part = track.parts.lower_bound(at.next)) {
+  for (auto part = track.parts.lower_bound(at.next); part != track.parts.end();
+       part = track.parts.lower_bound(at.next)) {
     const ChunkPtr chunk = part->second;
     const auto& header = chunk->header();
     const auto init = track.init_for(header.segment);
     // In order by number, or because the chain of headers says that nothing stands between.
-    const bool in_order = part->first == at.next || header.prev_header_hash == at.told ||
-                          (init && header.prev_header_hash == init->header_hash() && init->header().prev_header_hash == at.told);
+    const bool in_order =
+        part->first == at.next || header.prev_header_hash == at.told ||
+        (init && header.prev_header_hash == init->header_hash() && init->header().prev_header_hash == at.told);
     if (!in_order || !chunk->whole()) {
       // Something is missing; go past it when what follows has waited for longer than a repair takes.
       const auto later = std::find_if(part, track.parts.end(), [&](const auto& p) { return p.second->whole(); });
@@ -150,13 +164,16 @@ void Node::State::flush_track(Watch& watch, Stream& stream, const EpochStore& ep
       at.next = {header.segment + 1, 0};
       continue;
     }
-    at.next = header.has(proto::last_in_segment) ? ChunkPos{header.segment + 1, 0} : ChunkPos{header.segment, static_cast<std::uint16_t>(header.part + 1)};
+    at.next = header.has(proto::last_in_segment)
+                  ? ChunkPos{header.segment + 1, 0}
+                  : ChunkPos{header.segment, static_cast<std::uint16_t>(header.part + 1)};
     if (!header.has(proto::gap)) tell_chunk(watch, chunk, now);
   }
   const auto newest = track.newest();
   if (!epoch.ended() || !newest || newest->header().pos() >= at.next || watch.ended_epoch == epoch.epoch) return;
   watch.ended_epoch = epoch.epoch;
-  NodeEvent& told = event(STREAMR_EVENT_ENDED, static_cast<int>(proto::SubEndCode::stream_ended), "the stream ended", now);
+  NodeEvent& told =
+      event(STREAMR_EVENT_ENDED, static_cast<int>(proto::SubEndCode::stream_ended), "the stream ended", now);
   told.stream = stream.store.id();
   told.watch = watch.id;
 }

@@ -28,7 +28,11 @@ struct MiniNetwork {
     std::vector<std::pair<std::string, std::string>> saved;
     bool dead = false;
   };
-  struct End { std::size_t host; LinkId link; bool operator<(const End& o) const { return std::tie(host, link) < std::tie(o.host, o.link); } };
+  struct End {
+    std::size_t host;
+    LinkId link;
+    bool operator<(const End& o) const { return std::tie(host, link) < std::tie(o.host, o.link); }
+  };
 
   Now now{1'000'000'000, 1'790'000'000'000'000};
   std::vector<Host> hosts;
@@ -48,7 +52,8 @@ struct MiniNetwork {
     return *hosts.back().node;
   }
   Host& host(const std::string& name) {
-    for (auto& h : hosts) if (h.name == name) return h;
+    for (auto& h : hosts)
+      if (h.name == name) return h;
     throw std::runtime_error("no host " + name);
   }
 
@@ -58,10 +63,15 @@ struct MiniNetwork {
     cut_if([&](const End& a, const End& b) { return a.host == index || b.host == index; });
     settle();
   }
-  template <class Wanted> void cut_if(Wanted wanted) {
+  template <class Wanted>
+  void cut_if(Wanted wanted) {
     std::vector<std::pair<End, End>> gone;
-    for (const auto& [a, b] : wires) if (wanted(a, b)) gone.emplace_back(a, b);
-    for (const auto& [a, b] : gone) { wires.erase(a); if (!hosts[a.host].dead) hosts[a.host].node->on_closed(a.link, "connection reset", now); }
+    for (const auto& [a, b] : wires)
+      if (wanted(a, b)) gone.emplace_back(a, b);
+    for (const auto& [a, b] : gone) {
+      wires.erase(a);
+      if (!hosts[a.host].dead) hosts[a.host].node->on_closed(a.link, "connection reset", now);
+    }
   }
 
   // Runs every action until nobody has one.
@@ -123,7 +133,8 @@ struct MiniNetwork {
     for (std::uint64_t passed = 0; passed < ms; passed += step_ms) {
       now.mono_us += ms_to_us(step_ms);
       now.unix_us += ms_to_us(step_ms);
-      for (auto& h : hosts) if (!h.dead) h.node->on_time(now);
+      for (auto& h : hosts)
+        if (!h.dead) h.node->on_time(now);
       settle();
     }
   }

@@ -48,7 +48,17 @@ struct Line : MiniNetwork {
     fields.not_after_s = fields.not_before_s + 3600;
     fields.track_mask = 1;
     fields.max_kbps = 20'000;
-    core::PublishOptions options{proto::issue_certificate(fields, root), session, {{0, proto::TrackKind::muxed, proto::ContentType::cmaf, 8000}}, "", "", "", "ws://origin", "", part_us, 2, 0};
+    core::PublishOptions options{proto::issue_certificate(fields, root),
+                                 session,
+                                 {{0, proto::TrackKind::muxed, proto::ContentType::cmaf, 8000}},
+                                 "",
+                                 "",
+                                 "",
+                                 "ws://origin",
+                                 "",
+                                 part_us,
+                                 2,
+                                 0};
     auto opened = host("publisher").node->publish(options, now);
     REQUIRE(opened);
     publication = *opened;
@@ -58,7 +68,9 @@ struct Line : MiniNetwork {
   void push(std::uint8_t flags, std::size_t bytes) {
     ByteVector payload(bytes);
     for (auto& octet : payload) octet = static_cast<std::uint8_t>((seed = seed * 1664525u + 1013904223u) >> 24);
-    core::PublicationPart part{0, flags, SharedBytes::copy(payload), media_us, now.unix_us, (flags & proto::init) != 0 ? 0 : static_cast<std::uint32_t>(part_us)};
+    core::PublicationPart part{
+        0,        flags,       SharedBytes::copy(payload),
+        media_us, now.unix_us, (flags & proto::init) != 0 ? 0 : static_cast<std::uint32_t>(part_us)};
     REQUIRE(host("publisher").node->push(publication, part, now));
     if ((flags & proto::init) == 0) {
       published.push_back(std::move(payload));
