@@ -298,8 +298,61 @@ Status Node::State::on_revoke(Peer* from, const proto::Revocation& revocation, N
   return {};
 }
 
-void Node::State::refuse_subscribe(Peer& peer, std::uint16_t sub, proto::SubEndCode code) {
-  peer.link->send(proto::encode(proto::SubEnd{code, 0}, sub));
+// What may be served for this wish: its track, or the code of the SUB_END that answers it.
+std::variant<proto::SubEndCode, Node::State::Served> Node::State::find_served(Peer& peer, const proto::Subscribe& wish,
+                                                                              Now now) {
+  const proto::Ticket* ticket = peer.session ? &peer.session->ticket : nullptr;
+  const auto ticket_fits = [ticket](std::uint64_t epoch) {
+    return ticket == nullptr || ticket->epoch == 0 || epoch == 0 || ticket->epoch == epoch;
+  };
+  if (ticket != nullptr && (ticket->stream_id != wish.stream_id || peer.session->expired))
+    return proto::SubEndCode::refused;
+  if (!ticket_fits(wish.epoch)) return proto::SubEndCode::refused;
+  Stream* stream = find_stream(wish.stream_id);
+  if (stream != nullptr && stream->publication && peer.link->is_client()) begin_for_origin(*stream, wish, now);
+  if (stream == nullptr || !stream->held()) {
+    if (presence) presence->heartbeat_soon(now);
+    presence_due = true;
+    return proto::SubEndCode::not_held;
+  }
+  const auto* epoch = wish.epoch == 0 ? stream->store.newest_epoch() : stream->store.find_epoch(wish.epoch);
+  if (epoch == nullptr) return proto::SubEndCode::not_held;
+  if (!ticket_fits(epoch->epoch)) return proto::SubEndCode::refused;
+  const auto track = epoch->tracks.find(wish.track);
+  if (track == epoch->tracks.end()) return proto::SubEndCode::not_held;
+  return Served{stream, epoch, &track->second};
+}
+
+// The origin's SUBSCRIBE tells a publisher the number of its next segment.
+void Node::State::begin_for_origin(Stream& stream, const proto::Subscribe& wish, Now now) {
+  number_publication(stream, wish.start == proto::Start::exact ? 0 : wish.segment, now);
+  if (stream.publication->ready) return;
+  stream.publication->ready = true;
+  event(STREAMR_EVENT_READY, 1, "an origin takes the stream", now).publication = stream.publication->id;
+}
+
+proto::SubOk Node::State::sub_ok_of(const Served& served, bool to_origin) const {
+  const auto& [stream, epoch, track] = served;
+  proto::SubOk ok;
+  ok.epoch = epoch->epoch;
+  ok.live_segment = ok.oldest_segment = stream->next_segment;
+  if (const auto newest = track->newest()) {
+    ok.live_segment = newest->header().segment;
+    ok.live_part = newest->header().part;
+    ok.oldest_segment = track->oldest_segment();
+  }
+  ok.part_target_us = epoch->part_target_us;
+  ok.kbps = track->info.kbps;
+  ok.retain_ms = 60'000;
+  ok.target_duration_s = epoch->target_duration_s;
+  ok.certificate = *stream->verifier.newest_certificate();
+  for (const auto& certificate : stream->verifier.certificates())
+    if (certificate->epoch == epoch->epoch) ok.certificate = *certificate;
+  if (to_origin) return ok;  // the path is empty and the origin counts discontinuities
+  ok.discontinuity = stream->discontinuity;
+  ok.path = stream->path;
+  ok.path.push_back(own_prefix);
+  return ok;
 }
 
 Status Node::State::on_subscribe(Peer& peer, std::uint16_t sub, const proto::Subscribe& wish, Now now) {
@@ -309,42 +362,12 @@ Status Node::State::on_subscribe(Peer& peer, std::uint16_t sub, const proto::Sub
     return refuse(Wire::malformed, "subscription " + std::to_string(sub) + " is in use for another stream or track");
   if (live == peer.out.end() && peer.out.size() >= limits::subscriptions)
     return refuse(Wire::limit, "more than 32 subscriptions on one connection");
-  Stream* stream = find_stream(wish.stream_id);
-  if (peer.session) {
-    const auto& ticket = peer.session->ticket;
-    const bool fits =
-        ticket.stream_id == wish.stream_id && (ticket.epoch == 0 || wish.epoch == 0 || ticket.epoch == wish.epoch);
-    if (!fits || peer.session->expired) {
-      refuse_subscribe(peer, sub, proto::SubEndCode::refused);
-      return {};
-    }
-  }
-  if (stream != nullptr && stream->publication && peer.link->is_client()) {
-    number_publication(*stream, wish.start == proto::Start::exact ? 0 : wish.segment, now);
-    if (!stream->publication->ready) {
-      stream->publication->ready = true;
-      event(STREAMR_EVENT_READY, 1, "an origin takes the stream", now).publication = stream->publication->id;
-    }
-  }
-  if (stream == nullptr || !stream->held()) {
-    if (presence) presence->heartbeat_soon(now);
-    presence_due = true;
-    refuse_subscribe(peer, sub, proto::SubEndCode::not_held);
+  const auto found = find_served(peer, wish, now);
+  if (const auto* code = std::get_if<proto::SubEndCode>(&found)) {
+    peer.link->send(proto::encode(proto::SubEnd{*code, 0}, sub));
     return {};
   }
-  const auto* epoch = wish.epoch == 0 ? stream->store.newest_epoch() : stream->store.find_epoch(wish.epoch);
-  if (epoch != nullptr && peer.session && peer.session->ticket.epoch != 0 &&
-      peer.session->ticket.epoch != epoch->epoch) {
-    refuse_subscribe(peer, sub, proto::SubEndCode::refused);
-    return {};
-  }
-  const TrackStore* track = nullptr;
-  if (epoch != nullptr)
-    if (const auto found = epoch->tracks.find(wish.track); found != epoch->tracks.end()) track = &found->second;
-  if (track == nullptr) {
-    refuse_subscribe(peer, sub, proto::SubEndCode::not_held);
-    return {};
-  }
+  const Served& served = std::get<Served>(found);
   DeliveryConfig delivery;
   delivery.epoch = wish.epoch;
   delivery.track = wish.track;
@@ -352,42 +375,23 @@ Status Node::State::on_subscribe(Peer& peer, std::uint16_t sub, const proto::Sub
   delivery.from = {wish.segment, wish.part};
   delivery.max_latency_ms = wish.max_latency_ms;
   delivery.headers_only = wish.headers_only;
-  delivery.part_target_us = epoch->part_target_us;
-  delivery.kbps = track->info.kbps;
+  delivery.part_target_us = served.epoch->part_target_us;
+  delivery.kbps = served.track->info.kbps;
   dirty_peers.insert(peer.link->id());
   if (live != peer.out.end()) {
     live->second.priority = wish.priority;
-    live->second.delivery->change(delivery, stream->store, now);
+    live->second.delivery->change(delivery, served.stream->store, now);
     return {};
   }
-  proto::SubOk ok;
-  ok.epoch = epoch->epoch;
+  const bool to_origin = served.stream->publication && peer.link->is_client();
+  proto::SubOk ok = sub_ok_of(served, to_origin);
   ok.track = wish.track;
-  if (const auto newest = track->newest()) {
-    ok.live_segment = newest->header().segment;
-    ok.live_part = newest->header().part;
-    ok.oldest_segment = track->oldest_segment();
-  } else {
-    ok.live_segment = ok.oldest_segment = stream->next_segment;
-  }
-  ok.part_target_us = epoch->part_target_us;
-  ok.kbps = track->info.kbps;
-  ok.retain_ms = 60'000;
-  ok.target_duration_s = epoch->target_duration_s;
-  for (const auto& certificate : stream->verifier.certificates())
-    if (certificate->epoch == epoch->epoch) ok.certificate = *certificate;
-  if (ok.certificate.raw[0] == 0) ok.certificate = *stream->verifier.newest_certificate();
-  if (!stream->publication || !peer.link->is_client()) {
-    ok.discontinuity = stream->discontinuity;
-    ok.path = stream->path;
-    ok.path.push_back(own_prefix);
-  }
   peer.link->send(proto::encode(ok, sub));
   OutSub& out = peer.out[sub];
   out.stream = wish.stream_id;
   out.track = wish.track;
   out.priority = wish.priority;
-  out.delivery = std::make_unique<Delivery>(delivery, stream->store, now);
+  out.delivery = std::make_unique<Delivery>(delivery, served.stream->store, now);
   return {};
 }
 

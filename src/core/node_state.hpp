@@ -191,7 +191,14 @@ struct Node::State final : LinkHost {
   Status on_have(Peer& peer, const proto::Have& have, Now now);
   Status on_revoke(Peer* from, const proto::Revocation& revocation, Now now);
   Status on_subscribe(Peer& peer, std::uint16_t sub, const proto::Subscribe& wish, Now now);
-  void refuse_subscribe(Peer& peer, std::uint16_t sub, proto::SubEndCode code);
+  struct Served {
+    Stream* stream;
+    const EpochStore* epoch;
+    const TrackStore* track;
+  };
+  std::variant<proto::SubEndCode, Served> find_served(Peer& peer, const proto::Subscribe& wish, Now now);
+  void begin_for_origin(Stream& stream, const proto::Subscribe& wish, Now now);
+  proto::SubOk sub_ok_of(const Served& served, bool to_origin) const;
   Status on_sub_ok(Peer& peer, std::uint16_t sub, const proto::SubOk& ok, Now now);
   Status on_sub_end(Peer& peer, std::uint16_t sub, const proto::SubEnd& end, Now now);
   Status on_receipt(Peer& peer, const proto::Receipt& receipt, Now now);
