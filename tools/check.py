@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree
 
@@ -183,9 +184,7 @@ def fuzz_targets():
 
 
 def stage_fuzz(stage, options):
-    """Every fuzzer searches from its kept corpus, two at a time."""
-    if not build(stage, "fuzz", [], options.jobs):
-        return
+    """Every fuzzer searches from its kept corpus, two at a time, beside the real processes."""
     waiting = fuzz_targets()
     if not waiting:
         stage.tally.add(0, ["fuzz: no fuzzer was found"])
@@ -195,7 +194,9 @@ def stage_fuzz(stage, options):
             command = [argument.replace("-runs=0", f"-max_total_time={options.fuzz_seconds}") for argument in waiting.pop(0)]
             name = pathlib.Path(command[0]).name
             log = (LOGS / f"{name}.log").open("wb")
-            running.append((name, log, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)))
+            # Lowest priority: what runs beside it is measured against the clock, the search is not.
+            process = subprocess.Popen(["nice", "-n", "19", *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            running.append((name, log, process))
         for entry in list(running):
             name, log, process = entry
             if process.poll() is None:
@@ -247,6 +248,34 @@ def stage_e2e(stage, options):
         stage.show_tail()
 
 
+def run_stage(name, options):
+    """One stage from its first line to its last; returns what passed and failed in it."""
+    tally, started = Tally(), time.monotonic()
+    print(f"{name:5} {STAGES[name].__doc__.splitlines()[0]}", flush=True)
+    STAGES[name](Stage(name, tally), options)
+    print(f"{name:5} {tally.passed} passed, {len(tally.failures)} failed, {time.monotonic() - started:.0f} s", flush=True)
+    return tally
+
+
+def run_stages(names, options):
+    """One after the other; only the search of the fuzzers goes on beside the real processes, which mostly wait."""
+    total, searches, search = Tally(), [], None
+    for name in names:
+        if name == "fuzz":
+            found = Tally()
+            if build(Stage("fuzz-build", found), "fuzz", [], options.jobs):
+                search = threading.Thread(target=lambda: searches.append(run_stage("fuzz", options)))
+                search.start()
+        else:
+            found = run_stage(name, options)
+        total.add(found.passed, found.failures)
+    if search:
+        search.join()
+    for found in searches:
+        total.add(found.passed, found.failures)
+    return total
+
+
 STAGES = {"dev": stage_dev, "asan": stage_asan, "tsan": stage_tsan, "fuzz": stage_fuzz, "e2e": stage_e2e}
 
 
@@ -263,18 +292,12 @@ def parse_options():
 def main():
     options = parse_options()
     begun = time.monotonic()
-    tally = Tally()
     setup = [str(ROOT / "tools" / "setup"), "check", *(["--yes"] if options.yes else [])]
     if subprocess.run(setup).returncode != 0:
         print("0 passed, 1 failed")
         return 1
     LOGS.mkdir(parents=True, exist_ok=True)
-    for name in options.only or STAGES:
-        stage, started, before = Stage(name, tally), time.monotonic(), (tally.passed, len(tally.failures))
-        print(f"{name:5} {(STAGES[name].__doc__ or '').splitlines()[0]}", flush=True)
-        STAGES[name](stage, options)
-        print(f"{name:5} {tally.passed - before[0]} passed, {len(tally.failures) - before[1]} failed, "
-              f"{time.monotonic() - started:.0f} s", flush=True)
+    tally = run_stages(options.only or list(STAGES), options)
     for failure in tally.failures:
         print(f"FAILED {failure}")
     print(f"The whole run took {time.monotonic() - begun:.0f} s; logs are in build/logs.")
