@@ -3,6 +3,8 @@
 // Called by core/node, core/hls and io/server.
 #pragma once
 
+#include <atomic>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,6 +37,11 @@ struct HttpRequest {
   }
 };
 
+// Whether shared octets still hold. The core marks them stale, io's loops (on whatever thread) read it before each use.
+struct Freshness {
+  std::atomic<bool> stale{false};
+};
+
 // `pieces` are sent in order without a copy. With `open`, more pieces follow as HttpPieces actions and the body is sent
 // chunked; otherwise Content-Length is their sum. io adds Content-Length or Transfer-Encoding, Connection and, for HEAD,
 // leaves the body out (a handler answers HEAD as it would GET).
@@ -43,6 +50,9 @@ struct HttpResponse {
   std::vector<std::pair<std::string, std::string>> headers;
   std::vector<SharedBytes> pieces;
   bool open = false;
+  // Set: until it is stale, everyone who asks for this target by GET, without Range or conditions and with the same
+  // answer to "is gzip accepted?", gets these octets, and the core is not asked again.
+  std::shared_ptr<const Freshness> shared;
 };
 
 }  // namespace streamr::core
