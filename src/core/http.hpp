@@ -3,6 +3,7 @@
 // Called by core/node, core/hls and io/server.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -53,6 +54,12 @@ struct HttpResponse {
   // Set: until it is stale, everyone who asks for this target by GET, without Range or conditions and with the same
   // answer to "is gzip accepted?", gets these octets, and the core is not asked again.
   std::shared_ptr<const Freshness> shared;
+};
+
+// What io answered from shared answers, without asking the core.
+struct HttpServed {
+  std::array<std::uint64_t, 6> requests{};  // by the first digit of the status
+  std::uint64_t playlist_bytes = 0, media_bytes = 0;
 };
 
 }  // namespace streamr::core

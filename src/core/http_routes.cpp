@@ -67,6 +67,12 @@ std::optional<std::uint16_t> parse_decimal_u16(std::string_view text) {
   return static_cast<std::uint16_t>(*value);
 }
 
+bool may_share(std::string_view target) {
+  const auto path = target.substr(0, target.find('?'));
+  return path.starts_with("/live/") && (path.ends_with(".m3u8") || path.ends_with(".m4s") || path.ends_with(".ts") ||
+                                        path.ends_with(".mp4"));
+}
+
 std::optional<std::string_view> query_value(std::string_view query, std::string_view name) {
   while (!query.empty()) {
     std::string_view pair = take_until(query, '&');

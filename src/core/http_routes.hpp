@@ -16,6 +16,9 @@ namespace streamr::core {
 std::optional<std::uint64_t> parse_decimal_u64(std::string_view text);
 std::optional<std::uint16_t> parse_decimal_u16(std::string_view text);
 
+// Targets whose answers io may share between clients: live playlists and media, not .chunk, which streams.
+bool may_share(std::string_view target);
+
 // First value of `name` in "a=1&b=2"; nothing is percent-decoded since no value of ours needs it.
 std::optional<std::string_view> query_value(std::string_view query, std::string_view name);
 
