@@ -60,6 +60,15 @@ SharedBytes SharedBytes::take(ByteVector&& bytes) {
   return out;
 }
 
+SharedBytes SharedBytes::hold(std::shared_ptr<const std::uint8_t[]> block, std::size_t size) {
+  SharedBytes out;
+  if (size == 0) return out;
+  out.data_ = block.get();
+  out.size_ = size;
+  out.owner_ = std::move(block);
+  return out;
+}
+
 SharedBytes SharedBytes::slice(std::size_t offset, std::size_t length) const {
   SharedBytes out;
   if (offset >= size_) return out;

@@ -76,6 +76,8 @@ class SharedBytes {
   SharedBytes() = default;
   static SharedBytes copy(ByteView bytes);
   static SharedBytes take(ByteVector&& bytes);
+  // The first `size` octets of a block that nobody writes any more.
+  static SharedBytes hold(std::shared_ptr<const std::uint8_t[]> block, std::size_t size);
 
   const std::uint8_t* data() const { return data_; }
   std::size_t size() const { return size_; }
