@@ -133,7 +133,10 @@ std::optional<Delivered> Delivery::next_slice(Items::iterator at, std::uint64_t 
   const std::uint32_t data_bytes = item.chunk->header().slice_bytes(index);
   const std::uint64_t bytes = slice_fixed_bytes + data_bytes;
   if (bytes > budget || !pace_allows(item, bytes, now)) return std::nullopt;
-  DeliverSlice out{item.chunk, item.ref, index, item.cursor < item.sent_before};
+  const std::uint64_t verified_us = item.chunk->arrivals()[item.cursor].mono_us;
+  // What verified before the item was queued waited for its subscriber, not for this node.
+  const std::uint64_t live_us = item.kind == Kind::live && verified_us >= item.queued_mono_us ? verified_us : 0;
+  DeliverSlice out{item.chunk, item.ref, index, item.cursor < item.sent_before, live_us};
   ++item.cursor;
   if (item.sent_slices++ == 0) --without_slice_;
   item.sent_bytes += data_bytes;

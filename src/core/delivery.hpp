@@ -27,7 +27,8 @@ struct DeliveryConfig {
 struct DeliverCert { std::shared_ptr<const proto::Certificate> certificate; };
 struct DeliverChunk { ChunkPtr chunk; std::uint32_t chunk_ref; };
 // `repeat`: the subscriber was sent this slice before, or it is INIT of a join: no receipt is awaited for it.
-struct DeliverSlice { ChunkPtr chunk; std::uint32_t chunk_ref; std::uint16_t index; bool repeat = false; };
+// `live_since_us`: when it verified, of a slice of the live edge; 0 of what a join or a FETCH asked for.
+struct DeliverSlice { ChunkPtr chunk; std::uint32_t chunk_ref; std::uint16_t index; bool repeat = false; std::uint64_t live_since_us = 0; };
 struct DeliverDrop { std::uint32_t chunk_ref; proto::DropReason reason; ChunkPos pos; };   // chunk_ref 0 = never announced
 struct DeliverEnd { proto::SubEndCode code; std::uint64_t last_segment; };
 using Delivered = std::variant<DeliverCert, DeliverChunk, DeliverSlice, DeliverDrop, DeliverEnd>;

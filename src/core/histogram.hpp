@@ -66,7 +66,7 @@ class Histogram {
     return (std::uint64_t{index} - 64 * shift) << shift;
   }
 
-  std::vector<std::uint32_t> counts_;
+  std::vector<std::uint64_t> counts_;
   std::uint64_t count_ = 0;
   std::uint64_t sum_ = 0;
   std::uint64_t max_ = 0;

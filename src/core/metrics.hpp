@@ -1,6 +1,6 @@
 // Decides how a node's figures read: /metrics (Prometheus text) and /stats.json, both from one plain NodeStats.
-// Never counts anything itself and never names a viewer: the node fills NodeStats when it is asked.
-// Called by core/node.
+// Never counts anything itself and never names a viewer: both stand on the public port. The node fills NodeStats when
+// it is asked. Called by core/node.
 #pragma once
 
 #include <cstdint>
@@ -33,26 +33,53 @@ struct StreamStats {
   std::uint64_t chunks = 0;              // whole
   std::uint64_t slices_verified = 0;
   std::uint64_t verified_bytes = 0;
+  std::uint64_t sent_bytes = 0;          // CHUNK and SLICE payload to subscribers, and HTTP media and playlists
   std::uint64_t slices_rejected = 0;
   std::uint64_t chain_breaks = 0;        // prev_header_hash that did not fit
   std::uint64_t store_bytes = 0;
-  std::uint32_t viewers = 0;
+  std::uint32_t viewers = 0;             // connections that subscribed, relays among them
   Histogram slice_latency_us;            // capture → verified, each slice
   Histogram chunk_latency_us;            // capture → last slice verified, each chunk
   std::vector<UpstreamStats> upstreams;
 };
 
+// What the sockets know and the core cannot: io tells it from time to time.
+struct ServerStats {
+  std::uint64_t http_connections = 0;    // open now
+  std::uint64_t websocket_connections = 0;
+  std::uint64_t connections_limit = 0;   // 0 = not told
+  std::uint64_t accepted = 0;            // since start
+  std::uint64_t loops = 0;               // 0 = not told
+  std::map<std::string, std::uint64_t> refused;           // "address", "total", "files", "tls": since start
+  // Of answers that went out again without the core being asked; added to the core's own.
+  std::map<std::string, std::uint64_t> bytes_out;         // "http_media", "http_playlist", "http_other"
+  std::map<int, std::uint64_t> http_requests;             // status → count
+};
+
+// Limits that may change while the node runs; 0 = none.
+struct LimitStats {
+  std::uint64_t upload_kbps = 0;
+  std::uint64_t max_viewers = 0;
+};
+
 // Maps are label value → count; a label value is a short word of [a-z0-9_].
 struct NodeStats {
   std::string node_key;                  // hex
+  std::string name;
   std::string role;
   std::string software;
+  std::uint64_t time_us = 0;             // unix
   std::uint64_t uptime_us = 0;
+  std::uint32_t load_pct = 0;            // as WELCOME and heartbeats tell it
+  std::uint64_t memory_bytes = 0;        // what memory_limit_bytes covers
   std::uint64_t memory_limit_bytes = 0;
-  std::map<std::string, std::uint64_t> bytes_in;          // "srw", "http"
-  std::map<std::string, std::uint64_t> bytes_out;         // "srw", "http_media", "http_playlist", "http_other"
+  LimitStats limits;
+  ServerStats server;
+  std::map<std::string, std::uint64_t> bytes_in;          // "upstream", "publisher", "relay", "viewer"
+  std::map<std::string, std::uint64_t> bytes_out;         // the same and "http_media", "http_playlist", "http_other"
   std::map<std::string, std::uint64_t> slices_rejected;   // "hash", "length", "index", "root", "unannounced", …
   std::map<std::string, std::uint64_t> chunks_dropped;    // "late", "queue", "not_held", "revoked"
+  std::map<std::string, std::uint64_t> admission_refused; // "viewers", "upload", "memory", …
   std::map<int, std::uint64_t> http_requests;             // status → count
   std::map<std::string, std::uint64_t> links;             // "viewer", "relay", "publisher", "upstream": open now
   std::map<std::string, std::uint64_t> errors;            // ERROR frames sent, by word
@@ -68,13 +95,12 @@ struct NodeStats {
   std::uint64_t equivocations = 0;
   std::uint64_t queue_bytes = 0;                          // waits in all outgoing queues now
   std::uint64_t queue_oldest_us = 0;
+  Histogram hop_latency_us;                               // slice verified → handed to a connection, each subscriber
   std::vector<StreamStats> streams;
 };
 
 std::string render_metrics(const NodeStats& stats);       // text/plain; version=0.0.4
-// Epochs are decimal strings, all other numbers integers. Per stream: stream, alias, epoch, hop, newest, newest_part,
-// chunks, slices_verified, verified_bytes, slices_rejected, latency_us{slice,chunk: p50,p99,max,count}, viewers,
-// upstreams[{url,state,standby}].
+// Epochs are decimal strings, all other numbers integers. docs/relay.md lists every member.
 std::string render_stats_json(const NodeStats& stats);
 
 }  // namespace streamr::core

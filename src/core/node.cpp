@@ -419,6 +419,9 @@ void Node::set_event_backpressure(bool full) {
   for (auto& [id, peer] : state_->peers) peer.link->set_hold_credit(full);
 }
 
+void Node::set_server_stats(ServerStats stats) {
+  state_->counters.server = std::move(stats);
+}
 std::string Node::stats_json(Now now) const {
   return render_stats_json(state_->stats(now));
 }

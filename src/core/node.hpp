@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/http.hpp"
+#include "core/metrics.hpp"
 #include "core/presence.hpp"
 #include "core/publication.hpp"
 #include "core/store.hpp"
@@ -142,6 +143,7 @@ class Node {
   // Chunks taken by the host; while more than the event queue holds wait, CREDIT is withheld.
   void set_event_backpressure(bool full);
   std::string stats_json(Now now) const;
+  void set_server_stats(ServerStats stats);  // what the sockets count, for /metrics and /stats.json
 
  private:
   struct State;

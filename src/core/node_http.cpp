@@ -9,24 +9,17 @@ namespace streamr::core {
 namespace {
 
 constexpr std::string_view live_prefix = "/live/";
+constexpr std::string_view playlist_content = "application/vnd.apple.mpegurl";
 
-std::string_view role_name(std::uint32_t role) {
-  switch (role) {
-    case STREAMR_ROLE_RELAY: return "relay";
-    case STREAMR_ROLE_PUBLISHER: return "publisher";
-    case STREAMR_ROLE_ORIGIN: return "origin";
-    default: return "viewer";
-  }
+const char* kind_of(const HttpRequest& request) {
+  if (request.path().ends_with(".m3u8")) return "http_playlist";
+  return request.path().starts_with(live_prefix) ? "http_media" : "http_other";
 }
 
-std::string_view state_name(const Source& source, bool active) {
-  switch (source.state) {
-    case SourceState::waiting: return "waiting";
-    case SourceState::dialing: return "dialing";
-    case SourceState::open: return "open";
-    case SourceState::subscribed: return active ? "live" : "open";
-  }
-  return "closed";
+// A held answer comes without its request.
+bool is_playlist(const HttpResponse& response) {
+  return std::any_of(response.headers.begin(), response.headers.end(),
+                     [](const auto& header) { return header.second == playlist_content; });
 }
 
 }  // namespace
@@ -35,11 +28,7 @@ void Node::State::on_http(const HttpRequest& request, Now now) {
   auto answer = answer_http(request, now);
   if (!answer) return;
   ++counters.http_requests[answer->status];
-  std::uint64_t bytes = 0;
-  for (const auto& piece : answer->pieces) bytes += piece.size();
-  counters.bytes_out[request.path().ends_with(".m3u8")         ? "http_playlist"
-                     : request.path().starts_with(live_prefix) ? "http_media"
-                                                               : "http_other"] += bytes;
+  if (request.method != "HEAD") counters.bytes_out[kind_of(request)] += total_bytes(answer->pieces);
   emit(ReplyHttp{request.id, std::move(*answer)});
 }
 
@@ -62,8 +51,10 @@ std::optional<HttpResponse> Node::State::answer_http(const HttpRequest& request,
     auto answer = stream->hls->get(request, rest, now);
     if (!answer || answer->open) held_http[request.id] = stream->store.id();
     // What an open answer starts with may be followed at once by slices that are here already.
+    if (answer && request.method != "HEAD") stream->sent_bytes += total_bytes(answer->pieces);
     if (answer && answer->open) {
       ++counters.http_requests[answer->status];
+      counters.bytes_out["http_media"] += total_bytes(answer->pieces);
       emit(ReplyHttp{request.id, std::move(*answer)});
       drain_hls(*stream);
       return std::nullopt;
@@ -129,90 +120,18 @@ void Node::State::drain_hls(Stream& stream) {
   if (!stream.hls) return;
   while (auto reply = stream.hls->poll_reply()) {
     ++counters.http_requests[reply->response.status];
+    const std::uint64_t bytes = total_bytes(reply->response.pieces);
+    counters.bytes_out[is_playlist(reply->response) ? "http_playlist" : "http_media"] += bytes;
+    stream.sent_bytes += bytes;
     if (!reply->response.open) held_http.erase(reply->id);
     emit(ReplyHttp{reply->id, std::move(reply->response)});
   }
   while (auto more = stream.hls->poll_pieces()) {
-    for (const auto& piece : more->pieces) counters.bytes_out["http_media"] += piece.size();
+    counters.bytes_out["http_media"] += total_bytes(more->pieces);
+    stream.sent_bytes += total_bytes(more->pieces);
     if (more->end) held_http.erase(more->id);
     emit(HttpPieces{more->id, std::move(more->pieces), more->end});
   }
-}
-
-StreamStats Node::State::stream_stats(const Stream& stream, Now now) const {
-  StreamStats row;
-  row.stream = to_hex(stream.store.id().view());
-  row.alias = stream.alias;
-  row.hop = static_cast<std::uint32_t>(stream.path.size() + (stream.publication ? 0 : 1));
-  if (const auto* epoch = stream.store.newest_epoch()) {
-    row.epoch = epoch->epoch;
-    row.live = !epoch->ended();
-    for (const auto& [number, track] : epoch->tracks) {
-      const auto newest = track.newest();
-      if (!newest) continue;
-      const auto pos = newest->header().pos();
-      if (ChunkPos{row.newest_segment, row.newest_part} < pos) {
-        row.newest_segment = pos.segment;
-        row.newest_part = pos.part;
-        const auto captured_us = newest->header().capture_time_us;
-        row.lag_ms = now.unix_us > captured_us ? (now.unix_us - captured_us) / 1000 : 0;
-      }
-      row.oldest_segment =
-          row.oldest_segment == 0 ? track.oldest_segment() : std::min(row.oldest_segment, track.oldest_segment());
-    }
-  }
-  row.chunks = stream.chunks;
-  row.slices_verified = stream.slices_verified;
-  row.verified_bytes = stream.verified_bytes;
-  row.slices_rejected = stream.slices_rejected;
-  row.chain_breaks = stream.chain_breaks;
-  row.store_bytes = stream.store.memory_bytes();
-  row.slice_latency_us = stream.slice_latency_us;
-  row.chunk_latency_us = stream.chunk_latency_us;
-  std::set<LinkId> viewers;
-  for (const auto& [link_id, peer] : peers)
-    for (const auto& [sub, out] : peer.out)
-      if (out.stream == stream.store.id()) viewers.insert(link_id);
-  row.viewers = static_cast<std::uint32_t>(viewers.size());
-  for (const auto& source : stream.sources) {
-    UpstreamStats up;
-    const auto peer = peers.find(source.link);
-    up.url = !source.offer.url.empty() ? source.offer.url : peer != peers.end() ? peer->second.link->address() : "";
-    up.state = state_name(source, source.link != 0 && source.link == stream.active);
-    up.standby = source.link == 0 || source.link != stream.active;
-    up.slices = source.slices;
-    up.rejected = source.rejected;
-    row.upstreams.push_back(std::move(up));
-  }
-  return row;
-}
-
-NodeStats Node::State::stats(Now now) const {
-  NodeStats told = counters;
-  told.node_key = to_hex(identity.public_key().view());
-  told.role = role_name(config.role);
-  told.software = config.software;
-  told.uptime_us = now.mono_us - std::min(now.mono_us, started_mono_us);
-  told.memory_limit_bytes = config.memory_bytes;
-  told.sessions = sessions.size();
-  for (const auto& [id, peer] : peers) {
-    told.bytes_in["srw"] += peer.link->bytes_in();
-    told.bytes_out["srw"] += peer.link->bytes_out();
-    told.subscriptions += peer.out.size();
-    told.queue_bytes += peer.link->outstanding_bytes();
-    for (const auto& [sub, out] : peer.out) {
-      told.queue_bytes += out.delivery->queued_bytes();
-      told.queue_oldest_us = std::max(told.queue_oldest_us, out.delivery->oldest_queued_age_us(now));
-    }
-    if (peer.link->is_client())
-      ++told.links["upstream"];
-    else
-      ++told.links[peer.link->peer_role() == proto::Role::viewer  ? "viewer"
-                   : peer.link->peer_role() == proto::Role::relay ? "relay"
-                                                                  : "publisher"];
-  }
-  for (const auto& [id, stream] : streams) told.streams.push_back(stream_stats(*stream, now));
-  return told;
 }
 
 }  // namespace streamr::core

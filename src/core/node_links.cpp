@@ -497,9 +497,13 @@ void Node::State::drop_link(LinkId id, const std::string& why, Now now) {
   if (found == peers.end()) return;
   Peer& peer = found->second;
   const std::string reason = peer.link->close_reason().empty() ? why : peer.link->close_reason();
-  if (peer.link->close_code() != Wire::none)
+  counters.bytes_in[std::string(kind_name(*peer.link))] += peer.link->bytes_in();
+  counters.bytes_out[std::string(kind_name(*peer.link))] += peer.link->bytes_out();
+  if (peer.link->close_code() != Wire::none) {
+    ++counters.errors[std::string(wire_name(peer.link->close_code()))];
     event(STREAMR_EVENT_REJECTED, static_cast<int>(peer.link->close_code()), peer.link->address() + " " + reason, now)
         .stream = peer.session ? peer.session->ticket.stream_id : StreamId{};
+  }
   if (peer.session) {
     peer.session->links.erase(id);
     peer.session->window.on_socket_closed(now);

@@ -17,6 +17,12 @@ bool unfinished(const InChunk& in) {
   return in.counted && !in.given_up && !in.fetched && in.chunk && in.held < in.chunk->header().slice_count;
 }
 
+// What is wrong with a slice that the verifier refused, in the order in which it looks.
+const char* slice_fault(const StoredChunk& chunk, const proto::Slice& frame) {
+  if (frame.index >= chunk.header().slice_count) return "index";
+  return frame.data.size() != chunk.header().slice_bytes(frame.index) ? "length" : "hash";
+}
+
 void forget_old(InSub& in) {
   while (in.chunks.size() > chunks_remembered) {
     const auto oldest = in.chunks.begin();
@@ -61,13 +67,14 @@ Status Node::State::on_chunk(Peer& peer, std::uint16_t sub, const proto::Chunk& 
     }
     ++stream.slices_rejected;
     if (check.error().wire != Wire::bad_slice) {
+      ++counters.slices_rejected[std::string(wire_name(check.error().wire))];
       event(STREAMR_EVENT_REJECTED, static_cast<int>(check.error().wire),
             peer.link->address() + " " + check.error().text, now)
           .stream = in.stream;
       return check.error();
     }
     in.chunks[frame.chunk_ref].given_up = true;
-    refuse_media(peer, stream, frame.chunk_ref, check.error(), now);
+    refuse_media(peer, stream, frame.chunk_ref, "root", check.error(), now);
     return {};
   }
   InChunk record;
@@ -117,7 +124,7 @@ Status Node::State::on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& 
   const auto at = in.chunks.find(frame.chunk_ref);
   if (at == in.chunks.end()) {
     if (!in.chunks.empty() && frame.chunk_ref < in.chunks.begin()->first) return {};  // finished and forgotten long ago
-    refuse_media(peer, stream, frame.chunk_ref,
+    refuse_media(peer, stream, frame.chunk_ref, "unannounced",
                  refuse(Wire::bad_slice,
                         "SLICE for chunk_ref " + std::to_string(frame.chunk_ref) + " which was never announced"),
                  now);
@@ -127,8 +134,8 @@ Status Node::State::on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& 
   if (record.given_up && record.chunk == nullptr) return {};
   if (record.given_up) {
     if (record.received.empty())
-      refuse_media(peer, stream, frame.chunk_ref, refuse(Wire::bad_slice, "SLICE for a chunk that its sender dropped"),
-                   now);
+      refuse_media(peer, stream, frame.chunk_ref, "dropped",
+                   refuse(Wire::bad_slice, "SLICE for a chunk that its sender dropped"), now);
     return {};
   }
   auto slice = stream.verifier.check_slice(*record.chunk, frame.index, frame.data);
@@ -137,7 +144,7 @@ Status Node::State::on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& 
     if (peer.keeper) peer.keeper->on_bad_or_late();
     report_bad_slice(peer, *record.chunk, frame, now);
     const ChunkPtr chunk = record.chunk;
-    refuse_media(peer, stream, frame.chunk_ref, slice.error(), now);
+    refuse_media(peer, stream, frame.chunk_ref, slice_fault(*chunk, frame), slice.error(), now);
     fetch_missing(stream, chunk, peer.link->id(), now);
     return {};
   }
@@ -159,8 +166,9 @@ Status Node::State::on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& 
 }
 
 // The peer's bytes do not hold: it hears of it once, the rest of the node goes on.
-void Node::State::refuse_media(Peer& peer, Stream& stream, std::uint32_t ref, const Error& why, Now now) {
-  ++counters.slices_rejected["bad_slice"];
+void Node::State::refuse_media(Peer& peer, Stream& stream, std::uint32_t ref, const char* reason, const Error& why,
+                               Now now) {
+  ++counters.slices_rejected[reason];
   event(STREAMR_EVENT_REJECTED, static_cast<int>(why.wire), peer.link->address() + " " + why.text, now).stream =
       stream.store.id();
   if (Source* source = find_source(stream, peer.link->id())) {
@@ -352,6 +360,13 @@ std::optional<Delivered> Node::State::poll_subs(Peer& peer, std::uint64_t budget
   return std::nullopt;
 }
 
+void Node::State::count_sent(OutSub& out) {
+  const std::uint64_t bytes = out.delivery->counters().bytes;
+  if (bytes == out.told_bytes) return;
+  if (Stream* stream = find_stream(out.stream)) stream->sent_bytes += bytes - out.told_bytes;
+  out.told_bytes = bytes;
+}
+
 void Node::State::pump(Peer& peer, Now now) {
   Link& link = *peer.link;
   if (!link.open() || peer.out.empty()) return;
@@ -380,6 +395,8 @@ void Node::State::pump(Peer& peer, Now now) {
       const auto prefix = proto::slice_frame_prefix(sub, slice->chunk_ref, slice->index, data.size());
       credited += 8 + data.size();
       if (window != nullptr) window->on_sent(data.size(), now, slice->repeat);
+      if (slice->live_since_us != 0)
+        counters.hop_latency_us.add(now.mono_us - std::min(now.mono_us, slice->live_since_us));
       add(SharedBytes::copy(prefix));
       add(std::move(data));
     } else if (const auto* chunk = std::get_if<DeliverChunk>(&*item)) {
@@ -399,6 +416,7 @@ void Node::State::pump(Peer& peer, Now now) {
           proto::encode(proto::Drop{drop->chunk_ref, drop->reason, drop->pos.part, drop->pos.segment}, sub)));
     } else if (const auto* end = std::get_if<DeliverEnd>(&*item)) {
       add(SharedBytes::take(proto::encode(proto::SubEnd{end->code, end->last_segment}, sub)));
+      count_sent(peer.out[sub]);
       peer.out.erase(sub);
       if (peer.out.empty()) break;
     }
@@ -406,7 +424,10 @@ void Node::State::pump(Peer& peer, Now now) {
   }
   flush();
   std::uint64_t queued = 0;
-  for (auto& [number, out] : peer.out) queued += out.delivery->queued_bytes();
+  for (auto& [number, out] : peer.out) {
+    queued += out.delivery->queued_bytes();
+    count_sent(out);
+  }
   peer.wake_us = never_us;
   for (auto& [number, out] : peer.out) peer.wake_us = std::min(peer.wake_us, out.delivery->deadline_us(now));
   if (window == nullptr) return;

@@ -46,6 +46,7 @@ struct OutSub {
   std::uint16_t track = 0;
   std::uint8_t priority = 0;
   std::unique_ptr<Delivery> delivery;
+  std::uint64_t told_bytes = 0;  // of the delivery's counter, how much the stream has counted
 };
 
 // What we owe and trust where we send: outlives a socket.
@@ -151,6 +152,7 @@ struct Stream {
   std::uint64_t last_trim_us = 0;
   // figures
   std::uint64_t chunks = 0, slices_verified = 0, verified_bytes = 0, slices_rejected = 0, chain_breaks = 0;
+  std::uint64_t sent_bytes = 0;
   Histogram slice_latency_us, chunk_latency_us;
 
   bool carried() const { return assigned || configured; }
@@ -158,6 +160,11 @@ struct Stream {
   // Something can be served: an epoch with a certificate is known.
   bool held() const { return store.newest_epoch() != nullptr && verifier.newest_certificate() != nullptr; }
 };
+
+// Label values of figures and of logs.
+std::string_view role_name(std::uint32_t role);
+std::string_view wire_name(Wire code);
+std::string_view kind_name(const Link& link);  // "upstream": we dialled; else what the peer is
 
 struct Node::State final : LinkHost {
   State(NodeConfig given, const crypto::KeyPair& key);
@@ -212,7 +219,8 @@ struct Node::State final : LinkHost {
   Status on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& frame, Now now);
   Status on_drop(Peer& peer, std::uint16_t sub, const proto::Drop& frame, Now now);
   Status on_fetch(Peer& peer, std::uint16_t sub, const proto::Fetch& frame, Now now);
-  void refuse_media(Peer& peer, Stream& stream, std::uint32_t ref, const Error& why, Now now);
+  void refuse_media(Peer& peer, Stream& stream, std::uint32_t ref, const char* reason, const Error& why, Now now);
+  void count_sent(OutSub& out);
   void report_bad_slice(Peer& peer, const StoredChunk& chunk, const proto::Slice& frame, Now now);
   void put_chunk(Stream& stream, const VerifiedChunk& chunk, Now now);
   void on_new_chunk(Stream& stream, const ChunkPtr& chunk, Now now);  // stored: tell deliveries and HLS
@@ -270,7 +278,7 @@ struct Node::State final : LinkHost {
   void save_state(Stream& stream, Now now);
   void load_state();
 
-  // ---- node_http.cpp
+  // ---- node_http.cpp, node_stats.cpp
   void on_http(const HttpRequest& request, Now now);
   std::optional<HttpResponse> answer_http(const HttpRequest& request, Now now);
   HttpResponse answer_receipt(const HttpRequest& request, Now now);

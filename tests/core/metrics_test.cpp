@@ -20,7 +20,17 @@ core::NodeStats sample() {
   stats.role = "relay";
   stats.software = "streamr 0.1.0";
   stats.uptime_us = 12'345'678;
-  stats.bytes_in["srw"] = 77;
+  stats.time_us = 1'790'000'000'000'000;
+  stats.load_pct = 7;
+  stats.memory_bytes = 1000;
+  stats.memory_limit_bytes = 2000;
+  stats.limits = {5000, 40};
+  stats.server.http_connections = 6;
+  stats.server.refused["address"] = 2;
+  stats.bytes_in["upstream"] = 77;
+  stats.bytes_out["http_media"] = 88;
+  stats.admission_refused["viewers"] = 4;
+  for (std::uint64_t i = 0; i < 100; ++i) stats.hop_latency_us.add(30);
   stats.slices_rejected["hash"] = 3;
   stats.http_requests[206] = 9;
   core::StreamStats stream;
@@ -99,21 +109,48 @@ TEST_CASE("stats.json has every stream's figures, epochs as decimal strings") {
   CHECK(*upstream.get_bool("standby") == false);
 }
 
+TEST_CASE("stats.json tells limits, load, sockets and what was refused for want of room") {
+  const auto json = proto::parse_json(core::render_stats_json(sample()));
+  REQUIRE(json);
+  const auto root = json->root();
+  CHECK(*root.get_u64("load_pct") == 7);
+  CHECK(*root.get_u64("memory_bytes") == 1000);
+  CHECK(*root.get_object("limits")->get_u64("upload_kbps") == 5000);
+  CHECK(*root.get_object("limits")->get_u64("max_viewers") == 40);
+  CHECK(*root.get_object("connections")->get_u64("http") == 6);
+  CHECK(*root.get_object("connections")->get_object("refused")->get_u64("address") == 2);
+  CHECK(*root.get_object("admission_refused")->get_u64("viewers") == 4);
+  CHECK(*root.get_object("hop_latency_us")->get_u64("count") == 100);
+  CHECK(*root.get_object("bytes_out")->get_u64("http_media") == 88);
+}
+
 TEST_CASE("metrics are Prometheus text: each name typed once, labels quoted, buckets cumulative") {
   const std::string text = core::render_metrics(sample());
-  CHECK(holds(text, "# TYPE streamr_bytes_in_total counter\nstreamr_bytes_in_total{kind=\"srw\"} 77\n"));
+  CHECK(holds(text, "streamr_received_bytes_total{source=\"upstream\"} 77\n"));
+  CHECK(holds(text, "streamr_sent_bytes_total{destination=\"http_media\"} 88\n"));
   CHECK(holds(text, "streamr_slices_rejected_total{reason=\"hash\"} 3\n"));
   CHECK(holds(text, "streamr_http_requests_total{status=\"206\"} 9\n"));
+  CHECK(holds(text, "streamr_load_ratio 0.07\n"));
+  CHECK(holds(text, "streamr_upload_limit_bytes_per_second 625000\n"));
   CHECK(holds(text, "streamr_stream_hop{stream=\"" + std::string(64, 'b') + "\"} 2\n"));
+  CHECK(holds(text, "streamr_stream_upstreams{stream=\"" + std::string(64, 'b') + "\",state=\"live\"} 1\n"));
   CHECK(
       holds(text, "streamr_slice_latency_seconds_bucket{stream=\"" + std::string(64, 'b') + "\",le=\"+Inf\"} 1000\n"));
   CHECK(holds(text, "streamr_slice_latency_seconds_sum{stream=\"" + std::string(64, 'b') + "\"} 0.500500\n"));
+  CHECK(holds(text, "streamr_hop_latency_seconds_bucket{le=\"0.00005\"} 100\n"));
   for (const char* name : {"streamr_uptime_seconds", "streamr_slice_latency_seconds", "streamr_stream_chunks_total"}) {
     const std::string type = std::string("# TYPE ") + name + ' ';
     CHECK(text.find(type) == text.rfind(type));
     CHECK(holds(text, type));
   }
   CHECK(text.back() == '\n');
+}
+
+TEST_CASE("a reason that nothing was refused for yet is told as zero, so that a rate over it begins at zero") {
+  const std::string text = core::render_metrics(core::NodeStats{});
+  CHECK(holds(text, "streamr_slices_rejected_total{reason=\"root\"} 0\n"));
+  CHECK(holds(text, "streamr_chunks_dropped_total{reason=\"late\"} 0\n"));
+  CHECK(holds(text, "streamr_sent_bytes_total{destination=\"viewer\"} 0\n"));
 }
 
 TEST_CASE("a person who opens a relay's address sees its streams, and no name can inject markup") {
