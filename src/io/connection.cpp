@@ -1,6 +1,10 @@
 #include "io/connection.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+
+#include "core/http_routes.hpp"
 
 #include "io/http_text.hpp"
 #include "io/server.hpp"
@@ -13,74 +17,61 @@ namespace {
 constexpr std::uint64_t answers_ahead_bytes = 64 * 1024;
 constexpr std::size_t requests_ahead_bytes = 64 * 1024;
 
-bool status_has_body(int status) {
-  return status >= 200 && status != 204 && status != 304;
+// Answers that several may share are asked for in the plainest form only.
+bool asks_plainly(const HttpHead& head) {
+  return head.method == "GET" && head.header("range").empty() && head.header("if-none-match").empty() &&
+         head.header("if-range").empty();
 }
 
 }  // namespace
 
-Connection::Connection(Server& server) : server_(server), out_(reinterpret_cast<uv_stream_t*>(&socket_), *this) {}
+Connection::Connection(Server& server) : server_(server), socket_(server.loop(), *this) {}
 
 Connection::~Connection() = default;
 
-void Connection::start(std::string peer_address, bool admitted) {
+void Connection::start(int fd, std::string peer_address, bool admitted) {
   peer_address_ = std::move(peer_address);
   counted_ = admitted;
   state_since_ms_ = last_heard_ms_ = last_progress_ms_ = server_.now_ms();
-  set_reading(true);
+  if (const int error = socket_.adopt(fd); error != 0) {
+    ::close(fd);
+    return close_now(uv_strerror(error));
+  }
+  socket_.set_reading(true);
   if (!admitted) refuse({503, "too many connections from this address"});
 }
 
-void Connection::set_reading(bool wanted) {
-  if (wanted == reading_ || state_ == State::closed) return;
-  reading_ = wanted;
-  auto* stream = reinterpret_cast<uv_stream_t*>(&socket_);
-  if (!wanted) {
-    uv_read_stop(stream);
-    return;
-  }
-  uv_read_start(
-      stream,
-      [](uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
-        auto& shared = static_cast<Connection*>(handle->data)->server_.read_buffer_;
-        *buffer = uv_buf_init(shared.data(), static_cast<unsigned>(shared.size()));
-      },
-      [](uv_stream_t* from, ssize_t count, const uv_buf_t* buffer) {
-        static_cast<Connection*>(from->data)->on_read(count, buffer->base);
-      });
+void Connection::on_octets(ByteView octets) {
+  last_heard_ms_ = server_.now_ms();
+  if (state_ == State::websocket)
+    take_websocket(octets);
+  else if (state_ == State::reading && waiting_.empty())
+    take_http(octets);
+  else if (state_ == State::reading || state_ == State::answering)
+    waiting_.insert(waiting_.end(), octets.begin(), octets.end());
+  if (waiting_.size() > requests_ahead_bytes) socket_.set_reading(false);
 }
 
-void Connection::on_read(ssize_t count, const char* data) {
-  if (count == 0) return;
-  if (count < 0) {
-    set_reading(false);
-    peer_ended_ = true;
-    // A client may close its sending half and still wait for the answers it asked for.
-    const bool owes_answers = state_ == State::answering || (state_ == State::reading && !out_.empty());
-    if (count != UV_EOF || !owes_answers)
-      close_now(count == UV_EOF ? "the peer closed the connection" : uv_strerror(static_cast<int>(count)));
-    return;
-  }
-  last_heard_ms_ = server_.now_ms();
-  const ByteView bytes(reinterpret_cast<const std::uint8_t*>(data), static_cast<std::size_t>(count));
-  if (state_ == State::websocket)
-    take_websocket(bytes);
-  else if (state_ == State::reading && waiting_.empty())
-    take_http(bytes);
-  else if (state_ == State::reading || state_ == State::answering)
-    waiting_.insert(waiting_.end(), bytes.begin(), bytes.end());
-  if (waiting_.size() > requests_ahead_bytes) set_reading(false);
+void Connection::on_read_end() {
+  peer_ended_ = true;
+  // A client may close its sending half and still wait for the answers it asked for.
+  const bool owes_answers = state_ == State::answering || (state_ == State::reading && !socket_.empty());
+  if (!owes_answers) close_now("the peer closed the connection");
+}
+
+void Connection::on_failed(int error) {
+  close_now(uv_strerror(error));
 }
 
 void Connection::take_http(ByteView bytes) {
-  while (state_ == State::reading && !bytes.empty() && out_.outstanding() <= answers_ahead_bytes) {
+  while (state_ == State::reading && !bytes.empty() && socket_.outstanding() <= answers_ahead_bytes) {
     if (parser_.idle()) state_since_ms_ = server_.now_ms();
     switch (parser_.feed(bytes)) {
       case HttpParser::Step::more: break;
       case HttpParser::Step::head:
         state_since_ms_ = server_.now_ms();
         if (parser_.head().expects_continue && bytes.empty()) {
-          out_.push_text("HTTP/1.1 100 Continue\r\n\r\n");
+          socket_.push_text("HTTP/1.1 100 Continue\r\n\r\n");
           server_.mark_dirty(this);
         }
         break;
@@ -101,10 +92,11 @@ void Connection::on_request() {
     if (asks_for_websocket(head)) return upgrade();
     return refuse({426, "this address speaks WebSocket with the subprotocol streamr.relay.v1"});
   }
+  close_after_answer_ = !head.keep_alive;
+  state_ = State::answering;
+  if (asks_plainly(head) && core::may_share(head.target) && ask_table()) return;
   exchange_ = server_.next_http_id();
   server_.exchanges_[exchange_] = this;
-  state_ = State::answering;
-  close_after_answer_ = !head.keep_alive;
   core::HttpRequest request;
   request.id = exchange_;
   request.method = head.method;
@@ -115,12 +107,48 @@ void Connection::on_request() {
   server_.handler_.on_http(request);
 }
 
+// True: an answer that others share was sent, or is waited for.
+bool Connection::ask_table() {
+  const HttpHead& head = parser_.head();
+  const bool gzip = core::accepts_gzip(head.header("accept-encoding"));
+  const HttpId next = server_.next_http_id();
+  const auto asked = server_.answers_.ask(head.target, gzip, *this, seat_, next);
+  if (asked.answer != nullptr) {
+    server_.count_shared(asked.answer->status, !is_playlist(head.target), asked.answer->body_bytes, 1);
+    send_prepared(*asked.answer);
+    return true;
+  }
+  if (!asked.seated) return false;
+  if (!asked.ask) return true;
+  core::HttpRequest request;
+  request.id = next;
+  request.method = "GET";
+  request.target = head.target;
+  if (gzip) request.headers.emplace_back("accept-encoding", "gzip");
+  request.peer_address = peer_address_;
+  server_.handler_.on_http(request);
+  return true;
+}
+
+void Connection::on_answer(const PreparedAnswer& answer) {
+  if (state_ == State::answering) send_prepared(answer);
+}
+
+void Connection::send_prepared(const PreparedAnswer& answer) {
+  socket_.push(answer.head);
+  socket_.push(server_.answer_tail_of(parser_.head().http_1_1, !close_after_answer_));
+  if (answer.has_body)
+    for (const auto& piece : answer.body) socket_.push(piece);
+  server_.mark_dirty(this);
+  answer_done();
+}
+
 void Connection::upgrade() {
   if (const auto refusal = websocket_refusal(parser_.head())) return refuse(*refusal);
   if (!server_.count_up(peer_address_, Server::Kind::websocket))
     return refuse({503, "too many WebSocket connections from this address"});
   server_.count_down(peer_address_, Server::Kind::http);
-  out_.push_text(websocket_answer(parser_.head()));
+  socket_.push_text(websocket_answer(parser_.head()));
   parser_.reset();
   receiver_ = std::make_unique<WsReceiver>(static_cast<WsReceiver::Sink&>(*this));
   state_ = State::websocket;
@@ -131,7 +159,7 @@ void Connection::upgrade() {
 }
 
 void Connection::refuse(const HttpRefusal& refusal) {
-  out_.push_text(refusal_answer(refusal, parser_.head().method == "HEAD"));
+  socket_.push_text(refusal_answer(refusal, parser_.head().method == "HEAD"));
   linger();
 }
 
@@ -151,7 +179,7 @@ void Connection::reply(core::HttpResponse response) {
     form.content_length = 0;
     for (const auto& piece : response.pieces) *form.content_length += piece.size();
   }
-  out_.push_text(answer_head(response.status, response.headers, form));
+  socket_.push_text(answer_head(response.status, response.headers, form));
   server_.mark_dirty(this);
   if (response.open && bodiless_) {
     const HttpId id = exchange_;
@@ -161,7 +189,7 @@ void Connection::reply(core::HttpResponse response) {
     pieces(response.pieces, false);
   } else {
     if (!bodiless_)
-      for (auto& piece : response.pieces) out_.push(std::move(piece));
+      for (auto& piece : response.pieces) socket_.push(std::move(piece));
     answer_done();
   }
 }
@@ -174,19 +202,18 @@ void Connection::pieces(const std::vector<SharedBytes>& pieces, bool end) {
     if (chunked_) {
       char size[20];
       std::snprintf(size, sizeof size, "%zx\r\n", bytes);
-      out_.push_text(size);
+      socket_.push_text(size);
     }
-    for (const auto& piece : pieces) out_.push(piece);
-    if (chunked_) out_.push_text("\r\n");
+    for (const auto& piece : pieces) socket_.push(piece);
+    if (chunked_) socket_.push_text("\r\n");
   }
-  if (end && chunked_) out_.push_text("0\r\n\r\n");
+  if (end && chunked_) socket_.push_text("0\r\n\r\n");
   server_.mark_dirty(this);
   if (end) answer_done();
 }
 
 void Connection::answer_done() {
-  server_.exchanges_.erase(exchange_);
-  exchange_ = 0;
+  if (exchange_ != 0) server_.exchanges_.erase(std::exchange(exchange_, 0));
   parser_.reset();
   state_ = State::reading;
   state_since_ms_ = server_.now_ms();
@@ -207,20 +234,20 @@ void Connection::send(const std::vector<SharedBytes>& pieces) {
   if (state_ != State::websocket) return;
   std::uint64_t bytes = 0;
   for (const auto& piece : pieces) bytes += piece.size();
-  out_.push(ws_frame_header(ws_binary, bytes));
-  for (const auto& piece : pieces) out_.push(piece);
+  socket_.push(ws_frame_header(ws_binary, bytes));
+  for (const auto& piece : pieces) socket_.push(piece);
   queued();
 }
 
 void Connection::send_control(std::uint8_t first_octet, ByteVector payload) {
-  out_.push(ws_frame_header(first_octet, payload.size()));
-  out_.push(SharedBytes::take(std::move(payload)));
+  socket_.push(ws_frame_header(first_octet, payload.size()));
+  socket_.push(SharedBytes::take(std::move(payload)));
   queued();
 }
 
 void Connection::queued() {
   server_.mark_dirty(this);
-  if (out_.outstanding() > server_.options_.websocket_queue_bytes) close_now("the peer reads too slowly");
+  if (socket_.outstanding() > server_.options_.websocket_queue_bytes) close_now("the peer reads too slowly");
 }
 
 void Connection::on_ws_message(SharedBytes message) {
@@ -264,28 +291,23 @@ void Connection::end_link(const std::string& why) {
 // ---- socket
 
 void Connection::flush() {
+  dirty_ = false;
   if (state_ == State::closed) return;
-  if (const int error = out_.flush(); error != 0) return close_now(uv_strerror(error));
-  if (state_ == State::websocket) server_.handler_.on_sent(link_, out_.outstanding());
-  if (state_ == State::reading && !waiting_.empty() && out_.outstanding() <= answers_ahead_bytes) {
+  if (const int error = socket_.flush(); error != 0) return close_now(uv_strerror(error));
+  if (state_ == State::websocket) server_.handler_.on_sent(link_, socket_.outstanding());
+  if (state_ == State::reading && !waiting_.empty() && socket_.outstanding() <= answers_ahead_bytes) {
     const ByteVector waiting = std::exchange(waiting_, {});
     take_http(waiting);
-    if (waiting_.size() <= requests_ahead_bytes && !peer_ended_) set_reading(true);
+    if (waiting_.size() <= requests_ahead_bytes && !peer_ended_) socket_.set_reading(true);
   }
-  if (!out_.empty()) return;
+  if (!socket_.empty()) return;
   if (state_ == State::reading && peer_ended_ && waiting_.empty()) return close_now("the peer closed the connection");
   if (state_ == State::lingering && !shutdown_sent_) {
     shutdown_sent_ = true;
     state_since_ms_ = server_.now_ms();
-    uv_shutdown(&shutdown_, reinterpret_cast<uv_stream_t*>(&socket_), [](uv_shutdown_t*, int) {});
+    socket_.shut_down();
     if (peer_ended_) close_now("the peer closed the connection");
   }
-}
-
-void Connection::on_write_done(int error) {
-  if (state_ == State::closed) return;
-  if (error != 0) return close_now(uv_strerror(error));
-  flush();
 }
 
 // All is said: what was queued goes out, what still comes is read and discarded, so that no reset destroys the last
@@ -295,7 +317,7 @@ void Connection::linger() {
   state_ = State::lingering;
   state_since_ms_ = server_.now_ms();
   waiting_ = {};
-  if (!peer_ended_) set_reading(true);
+  if (!peer_ended_) socket_.set_reading(true);
   server_.mark_dirty(this);
 }
 
@@ -303,23 +325,21 @@ void Connection::close_now(const std::string& why) {
   if (state_ == State::closed) return;
   const State before = std::exchange(state_, State::closed);
   if (counted_) server_.count_down(peer_address_, receiver_ ? Server::Kind::websocket : Server::Kind::http);
-  server_.dirty_.erase(this);
-  uv_close(reinterpret_cast<uv_handle_t*>(&socket_), [](uv_handle_t* handle) {
-    auto* connection = static_cast<Connection*>(handle->data);
-    connection->server_.forget(connection);
-  });
+  socket_.close();
   end_link(why);
   if (before == State::answering) {
-    server_.exchanges_.erase(exchange_);
-    server_.handler_.on_http_closed(exchange_);
+    const auto asked = exchange_ != 0 ? std::optional(exchange_) : server_.answers_.leave(*this, seat_);
+    if (exchange_ != 0) server_.exchanges_.erase(exchange_);
+    if (asked) server_.handler_.on_http_closed(*asked);
   }
+  server_.forget(this);
 }
 
 // ---- clocks
 
 void Connection::on_tick(std::uint64_t now_ms) {
   if (state_ == State::closed) return;
-  const std::uint64_t outstanding = out_.outstanding();
+  const std::uint64_t outstanding = socket_.outstanding();
   if (outstanding == 0 || outstanding != last_outstanding_) last_progress_ms_ = now_ms;
   last_outstanding_ = outstanding;
   if (now_ms - last_progress_ms_ >= server_.options_.stuck_ms) return close_now("the peer takes nothing");
@@ -336,7 +356,7 @@ void Connection::tick_reading(std::uint64_t now_ms) {
     if (waited >= options.body_within_ms) refuse({408, "the body did not come within 30 seconds"});
   } else if (!parser_.idle()) {
     if (waited >= options.header_within_ms) refuse({408, "the head of the request did not come within 10 seconds"});
-  } else if (out_.empty() && waiting_.empty() && waited >= (answered_ ? options.idle_ms : options.header_within_ms)) {
+  } else if (socket_.empty() && waiting_.empty() && waited >= (answered_ ? options.idle_ms : options.header_within_ms)) {
     close_now("idle");
   }
 }

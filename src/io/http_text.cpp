@@ -55,14 +55,16 @@ std::string_view reason_phrase(int status) {
   }
 }
 
-std::string answer_head(int status, const std::vector<std::pair<std::string, std::string>>& headers,
-                        const AnswerForm& form) {
+bool status_has_body(int status) {
+  return status >= 200 && status != 204 && status != 304;
+}
+
+std::string shared_answer_head(int status, const std::vector<std::pair<std::string, std::string>>& headers,
+                               const AnswerForm& form) {
   std::string out = "HTTP/1.1 ";
   out += std::to_string(status);
   out += ' ';
   out += reason_phrase(status);
-  out += "\r\nDate: ";
-  out += http_date();
   for (const auto& [name, value] : headers) {
     out += "\r\n";
     out += name;
@@ -73,12 +75,23 @@ std::string answer_head(int status, const std::vector<std::pair<std::string, std
     out += "\r\nContent-Length: " + std::to_string(*form.content_length);
   else if (form.has_body && form.http_1_1)
     out += "\r\nTransfer-Encoding: chunked";
+  return out;
+}
+
+std::string answer_tail(const AnswerForm& form) {
+  std::string out = "\r\nDate: ";
+  out += http_date();
   if (!form.keep_alive)
     out += "\r\nConnection: close";
   else if (!form.http_1_1)
     out += "\r\nConnection: keep-alive";
   out += "\r\n\r\n";
   return out;
+}
+
+std::string answer_head(int status, const std::vector<std::pair<std::string, std::string>>& headers,
+                        const AnswerForm& form) {
+  return shared_answer_head(status, headers, form) + answer_tail(form);
 }
 
 std::string refusal_answer(const HttpRefusal& refusal, bool head_only) {

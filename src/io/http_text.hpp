@@ -1,6 +1,6 @@
 // Decides the head of an HTTP answer: status line, Date, lengths, Connection; and the short text of a refusal.
 // Never decides what is answered.
-// Called by io/connection.
+// Called by io/connection and io/answer_table.
 #pragma once
 
 #include <optional>
@@ -12,6 +12,7 @@
 namespace streamr::io {
 
 std::string_view reason_phrase(int status);
+bool status_has_body(int status);
 
 struct AnswerForm {
   bool http_1_1 = true;
@@ -22,6 +23,10 @@ struct AnswerForm {
 // Status line and fields up to and with the empty line.
 std::string answer_head(int status, const std::vector<std::pair<std::string, std::string>>& headers,
                         const AnswerForm& form);
+// The same without Date, Connection and the empty line, which differ from client to client: answer_tail has them.
+std::string shared_answer_head(int status, const std::vector<std::pair<std::string, std::string>>& headers,
+                               const AnswerForm& form);
+std::string answer_tail(const AnswerForm& form);
 // A whole answer with a line of text that ends the connection.
 std::string refusal_answer(const HttpRefusal& refusal, bool head_only = false);
 

@@ -87,7 +87,10 @@ Status Runtime::open() {
   before_sleep_.data = timer_.data = this;
   uv_prepare_start(&before_sleep_, [](uv_prepare_t* handle) { static_cast<Runtime*>(handle->data)->pump(); });
   Handler& handler = *this;
-  server_ = std::make_unique<Server>(&loop_, handler, options_.server);
+  sockets_ = std::make_unique<TransportLoop>(&loop_);
+  if (const int error = sockets_->poller.open(); error != 0)
+    return fail(STREAMR_E_IO, std::string("no event loop: ") + uv_strerror(error));
+  server_ = std::make_unique<Server>(&loop_, *sockets_, handler, options_.server);
   dialer_ = std::make_unique<Dialer>(&loop_, handler);
   coordinator_ = std::make_unique<CoordinatorClient>(&loop_, handler);
   state_ = std::make_unique<StateDir>(&loop_, options_.state_dir);
@@ -205,6 +208,7 @@ void Runtime::begin_closing() {
   if (phase_ >= Phase::closing) return;
   phase_ = Phase::closing;
   if (server_) server_->close_all();
+  if (sockets_) sockets_->poller.close();
   if (dialer_) dialer_->close_all();
   if (coordinator_) coordinator_->close_all();
   const auto closed = [](uv_handle_t* handle) { --static_cast<Runtime*>(handle->data)->own_handles_; };
@@ -213,7 +217,7 @@ void Runtime::begin_closing() {
 }
 
 bool Runtime::all_closed() const {
-  return own_handles_ == 0 && (!server_ || server_->idle()) && (!dialer_ || dialer_->idle()) &&
+  return own_handles_ == 0 && (!sockets_ || sockets_->poller.idle()) && (!server_ || server_->idle()) && (!dialer_ || dialer_->idle()) &&
          (!coordinator_ || coordinator_->idle()) && (!state_ || state_->idle());
 }
 
@@ -273,6 +277,7 @@ void Runtime::release() {
   host_fd_ = -1;
   if (!loop_open_) return;
   server_.reset();
+  sockets_.reset();
   dialer_.reset();
   coordinator_.reset();
   state_.reset();

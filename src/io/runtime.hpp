@@ -98,6 +98,7 @@ class Runtime final : Handler {
   uv_prepare_t before_sleep_{};
   uv_timer_t timer_{};
   CommandQueue commands_;
+  std::unique_ptr<TransportLoop> sockets_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<Dialer> dialer_;
   std::unique_ptr<CoordinatorClient> coordinator_;

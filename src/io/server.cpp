@@ -1,16 +1,24 @@
 #include "io/server.hpp"
 
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "core/http_routes.hpp"
 
 #include "io/connection.hpp"
+#include "io/http_text.hpp"
 
 namespace streamr::io {
 namespace {
 
-constexpr int backlog = 1024;
+constexpr int backlog = 4096;
+constexpr int accepts_a_turn = 64;
 
 Error io_failure(const HostPort& address, int error) {
   const auto where = format_host_port(address.host, address.port);
@@ -21,29 +29,30 @@ Error io_failure(const HostPort& address, int error) {
 
 }  // namespace
 
-Server::Server(uv_loop_t* loop, Handler& handler, ServerOptions options)
-    : loop_(loop), handler_(handler), options_(options), read_buffer_(64 * 1024) {
+Server::Server(uv_loop_t* loop, TransportLoop& sockets, Handler& handler, ServerOptions options)
+    : loop_(loop), sockets_(sockets), handler_(handler), options_(options) {
   uv_timer_init(loop_, &timer_);
   timer_.data = this;
   timer_open_ = true;
 }
 
-Server::~Server() = default;
+Server::~Server() {
+  stop_listening();
+}
 
 Status Server::listen(const HostPort& address) {
   if (auto bound = bind(address); !bound) return bound;
-  const int error =
-      uv_listen(reinterpret_cast<uv_stream_t*>(&listener_), backlog, [](uv_stream_t* listener, int status) {
-        if (status == 0) static_cast<Server*>(listener->data)->on_incoming();
-      });
+  int error = ::listen(listener_, backlog) == 0 ? 0 : uv_translate_sys_error(errno);
+  if (error == 0) error = sockets_.poller.add(listener_, *this);
   if (error != 0) {
     stop_listening();
     return io_failure(address, error);
   }
   sockaddr_storage name{};
-  int size = sizeof name;
-  uv_tcp_getsockname(&listener_, reinterpret_cast<sockaddr*>(&name), &size);
+  socklen_t size = sizeof name;
+  getsockname(listener_, reinterpret_cast<sockaddr*>(&name), &size);
   listening_ = {numeric_host(reinterpret_cast<sockaddr*>(&name)), port_of(reinterpret_cast<sockaddr*>(&name))};
+  spare_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   return {};
 }
 
@@ -54,62 +63,76 @@ Status Server::bind(const HostPort& address) {
   addrinfo* found = nullptr;
   if (getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found) != 0 || !found)
     return fail(STREAMR_E_INVALID, "no address belongs to the host \"" + address.host + "\"");
-  int error = uv_tcp_init_ex(loop_, &listener_, static_cast<unsigned>(found->ai_family));
-  if (error == 0) {
-    listener_open_ = true;
-    listener_.data = this;
-    if (options_.reuse_port) {
-      uv_os_fd_t fd = -1;
-      const int on = 1;
-      if (uv_fileno(reinterpret_cast<uv_handle_t*>(&listener_), &fd) == 0)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    }
-    error = uv_tcp_bind(&listener_, found->ai_addr, 0);
-  }
+  listener_ = ::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int on = 1;
+  bool bound = listener_ >= 0 && setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
+  if (bound && options_.reuse_port) bound = setsockopt(listener_, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
+  bound = bound && ::bind(listener_, found->ai_addr, found->ai_addrlen) == 0;
+  const int error = bound ? 0 : uv_translate_sys_error(errno);
   freeaddrinfo(found);
   if (error == 0) return {};
   stop_listening();
   return io_failure(address, error);
 }
 
-void Server::tune(uv_tcp_t* socket) const {
-  uv_tcp_nodelay(socket, 1);
-  uv_tcp_keepalive(socket, 1, 30);
-  int bytes = options_.kernel_send_bytes;
-  uv_send_buffer_size(reinterpret_cast<uv_handle_t*>(socket), &bytes);
-#ifdef TCP_NOTSENT_LOWAT
-  uv_os_fd_t fd = -1;
-  if (uv_fileno(reinterpret_cast<uv_handle_t*>(socket), &fd) == 0)
-    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &options_.kernel_unsent_bytes, sizeof options_.kernel_unsent_bytes);
-#endif
+void Server::tune(int fd) const {
+  const int on = 1, idle_s = 30;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &options_.kernel_send_bytes, sizeof options_.kernel_send_bytes);
+  setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &options_.kernel_unsent_bytes, sizeof options_.kernel_unsent_bytes);
 }
 
-void Server::on_incoming() {
-  auto owned = std::make_unique<Connection>(*this);
-  Connection* connection = owned.get();
-  uv_tcp_init(loop_, connection->socket());
-  connection->socket()->data = connection;
-  connections_.emplace(connection, std::move(owned));
-  if (uv_accept(reinterpret_cast<uv_stream_t*>(&listener_), reinterpret_cast<uv_stream_t*>(connection->socket())) !=
-      0) {
-    connection->close_now("accept failed");
-    return;
+// ---- who connects
+
+void Server::on_ready(std::uint32_t) {
+  for (int i = 0; i < accepts_a_turn; ++i)
+    if (listener_ < 0 || !take_one()) return;
+  sockets_.poller.again(*this);
+}
+
+// False: nobody waits any more.
+bool Server::take_one() {
+  const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd >= 0) {
+    take(fd);
+    return true;
   }
+  if (errno == EMFILE || errno == ENFILE) {
+    refuse_for_descriptors();
+    return true;
+  }
+  return errno == EINTR || errno == ECONNABORTED;
+}
+
+// Without a free descriptor nobody could even be sent away, and would wait in the queue until the kernel forgot it.
+void Server::refuse_for_descriptors() {
+  if (spare_ < 0) return;
+  ::close(std::exchange(spare_, -1));
+  const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+  if (fd >= 0) ::close(fd);
+  spare_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+void Server::take(int fd) {
   sockaddr_storage name{};
-  int size = sizeof name;
-  if (uv_tcp_getpeername(connection->socket(), reinterpret_cast<sockaddr*>(&name), &size) != 0 ||
-      connections_.size() > options_.connections) {
-    connection->close_now("too many connections");
+  socklen_t size = sizeof name;
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&name), &size) != 0 || connections_.size() >= options_.connections) {
+    ::close(fd);
     return;
   }
-  tune(connection->socket());
+  tune(fd);
   if (!uv_is_active(reinterpret_cast<uv_handle_t*>(&timer_)))
     uv_timer_start(
         &timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->on_tick(); }, options_.tick_ms,
         options_.tick_ms);
+  auto owned = std::make_unique<Connection>(*this);
+  Connection* const connection = owned.get();
+  connections_.emplace(connection, std::move(owned));
   auto address = numeric_host(reinterpret_cast<sockaddr*>(&name));
   const bool admitted = count_up(address, Kind::http);
-  connection->start(std::move(address), admitted);
+  connection->start(fd, std::move(address), admitted);
 }
 
 bool Server::count_up(const std::string& address, Kind kind) {
@@ -128,11 +151,16 @@ void Server::count_down(const std::string& address, Kind kind) {
 }
 
 void Server::on_tick() {
+  answers_.sweep();
+  gone_.clear();
   if (connections_.empty()) {
     uv_timer_stop(&timer_);
     return;
   }
-  for (auto& [connection, owned] : connections_) connection->on_tick(now_ms());
+  std::vector<Connection*> now;
+  now.reserve(connections_.size());
+  for (const auto& [connection, owned] : connections_) now.push_back(connection);
+  for (Connection* connection : now) connection->on_tick(now_ms());
 }
 
 void Server::send(LinkId link, const std::vector<SharedBytes>& pieces) {
@@ -144,19 +172,55 @@ void Server::close_link(LinkId link) {
 }
 
 void Server::reply(HttpId id, core::HttpResponse response) {
+  if (answers_.owns(id)) {
+    settle(id, std::move(response));
+    return;
+  }
   if (const auto found = exchanges_.find(id); found != exchanges_.end()) found->second->reply(std::move(response));
+}
+
+// The core counts the answer it gave once; the others who waited are counted here.
+void Server::settle(HttpId id, core::HttpResponse response) {
+  const int status = response.status;
+  const std::uint64_t bytes = core::total_bytes(response.pieces);
+  const bool media = !is_playlist(answers_.target_of(id));
+  const std::size_t served = answers_.settle(id, std::move(response));
+  if (served > 1) count_shared(status, media, bytes, served - 1);
+}
+
+void Server::count_shared(int status, bool media, std::uint64_t bytes, std::uint64_t times) {
+  served_.requests[static_cast<std::size_t>(status / 100)] += times;
+  (media ? served_.media_bytes : served_.playlist_bytes) += bytes * times;
+}
+
+SharedBytes Server::answer_tail_of(bool http_1_1, bool keep_alive) {
+  const std::uint64_t second = now_ms() / 1000;
+  if (second != tails_of_s_) tails_ = {};
+  tails_of_s_ = second;
+  SharedBytes& tail = tails_[(http_1_1 ? 2u : 0u) + (keep_alive ? 1u : 0u)];
+  if (tail.empty()) {
+    AnswerForm form;
+    form.http_1_1 = http_1_1;
+    form.keep_alive = keep_alive;
+    tail = SharedBytes::copy(view_of(answer_tail(form)));
+  }
+  return tail;
 }
 
 void Server::pieces(HttpId id, const std::vector<SharedBytes>& pieces, bool end) {
   if (const auto found = exchanges_.find(id); found != exchanges_.end()) found->second->pieces(pieces, end);
 }
 
+void Server::mark_dirty(Connection* connection) {
+  if (!std::exchange(connection->dirty_, true)) dirty_.push_back(connection);
+}
+
 bool Server::flush() {
-  if (dirty_.empty()) return false;
-  std::unordered_set<Connection*> now;
-  now.swap(dirty_);
+  const bool any = !dirty_.empty();
+  const std::vector<Connection*> now = std::exchange(dirty_, {});
   for (Connection* connection : now) connection->flush();
-  return true;
+  if (dirty_.empty()) gone_.clear();
+  return any;
 }
 
 std::size_t Server::busy() const {
@@ -166,9 +230,10 @@ std::size_t Server::busy() const {
 }
 
 void Server::stop_listening() {
-  if (!listener_open_ || uv_is_closing(reinterpret_cast<uv_handle_t*>(&listener_))) return;
-  uv_close(reinterpret_cast<uv_handle_t*>(&listener_),
-           [](uv_handle_t* handle) { static_cast<Server*>(handle->data)->listener_open_ = false; });
+  if (spare_ >= 0) ::close(std::exchange(spare_, -1));
+  if (listener_ < 0) return;
+  sockets_.poller.remove(listener_, *this);
+  ::close(std::exchange(listener_, -1));
 }
 
 void Server::close_all() {
@@ -176,12 +241,16 @@ void Server::close_all() {
   if (!uv_is_closing(reinterpret_cast<uv_handle_t*>(&timer_)))
     uv_close(reinterpret_cast<uv_handle_t*>(&timer_),
              [](uv_handle_t* handle) { static_cast<Server*>(handle->data)->timer_open_ = false; });
-  for (auto& [connection, owned] : connections_) connection->close_now("this node stops");
+  while (!connections_.empty()) connections_.begin()->first->close_now("this node stops");
+  answers_.clear();
 }
 
+// The connection may stand in its own code: it is freed later.
 void Server::forget(Connection* connection) {
-  dirty_.erase(connection);
-  connections_.erase(connection);
+  const auto found = connections_.find(connection);
+  if (found == connections_.end()) return;
+  gone_.push_back(std::move(found->second));
+  connections_.erase(found);
 }
 
 }  // namespace streamr::io

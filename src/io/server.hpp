@@ -5,16 +5,19 @@
 
 #include <uv.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
 #include "core/http.hpp"
 #include "io/address.hpp"
+#include "io/answer_table.hpp"
 #include "io/handler.hpp"
+#include "io/transport.hpp"
 
 namespace streamr::io {
 
@@ -38,10 +41,10 @@ struct ServerOptions {
   bool reuse_port = false;               // several loops on one port
 };
 
-class Server {
+class Server final : Poller::Watcher {
  public:
-  Server(uv_loop_t* loop, Handler& handler, ServerOptions options = {});
-  ~Server();
+  Server(uv_loop_t* loop, TransportLoop& sockets, Handler& handler, ServerOptions options = {});
+  ~Server() override;
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
@@ -54,13 +57,15 @@ class Server {
   void close_link(LinkId link);
   void reply(HttpId id, core::HttpResponse response);
   void pieces(HttpId id, const std::vector<SharedBytes>& pieces, bool end);
+  // What was answered without the core since the last call.
+  core::HttpServed take_served() { return std::exchange(served_, {}); }
   // Writes what send, reply and pieces queued; reports on_sent. False: there was nothing to write.
   bool flush();
 
   void stop_listening();
   // Closes all sockets without good-bye; idle() follows after some turns of the loop.
   void close_all();
-  bool idle() const { return connections_.empty() && !listener_open_ && !timer_open_; }
+  bool idle() const { return connections_.empty() && listener_ < 0 && !timer_open_; }
   // Connections that still have something to say; held requests and idle ones do not count.
   std::size_t busy() const;
   std::size_t connection_count() const { return connections_.size(); }
@@ -72,33 +77,45 @@ class Server {
     std::size_t http = 0, websocket = 0;
   };
 
-  void on_incoming();
+  void on_ready(std::uint32_t events) override;  // somebody connects
+  bool take_one();
+  void refuse_for_descriptors();
+  void take(int fd);
   void on_tick();
-  void tune(uv_tcp_t* socket) const;
+  void tune(int fd) const;
   Status bind(const HostPort& address);
   // What connections tell.
   bool count_up(const std::string& address, Kind kind);
   void count_down(const std::string& address, Kind kind);
-  void mark_dirty(Connection* connection) { dirty_.insert(connection); }
+  TransportLoop& loop() { return sockets_; }
+  void mark_dirty(Connection* connection);
+  SharedBytes answer_tail_of(bool http_1_1, bool keep_alive);
+  void settle(HttpId id, core::HttpResponse response);
+  void count_shared(int status, bool media, std::uint64_t bytes, std::uint64_t times);
   void forget(Connection* connection);
   HttpId next_http_id() { return ++last_http_id_; }
   std::uint64_t now_ms() const { return uv_now(loop_); }
 
   uv_loop_t* loop_;
+  TransportLoop& sockets_;
   Handler& handler_;
   ServerOptions options_;
   HostPort listening_;
-  uv_tcp_t listener_{};
+  int listener_ = -1;
+  int spare_ = -1;  // a descriptor to give up when there is no other, so that who connects can be told
   uv_timer_t timer_{};
-  bool listener_open_ = false;
   bool timer_open_ = false;
-  std::vector<char> read_buffer_;  // one for all: octets are taken before the next read
+  AnswerTable answers_;
+  std::array<SharedBytes, 4> tails_;  // of answers in this second
+  std::uint64_t tails_of_s_ = UINT64_MAX;
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   std::unordered_map<LinkId, Connection*> links_;
   std::unordered_map<HttpId, Connection*> exchanges_;
   std::unordered_map<std::string, AddressCount> addresses_;
-  std::unordered_set<Connection*> dirty_;
+  std::vector<Connection*> dirty_;
+  std::vector<std::unique_ptr<Connection>> gone_;  // freed when nobody can stand in their code any more
   HttpId last_http_id_ = 0;
+  core::HttpServed served_;
 };
 
 }  // namespace streamr::io

@@ -293,7 +293,7 @@ TEST_CASE("a client that asks on without reading is not read on either") {
 
 TEST_CASE("a port in use is said so") {
   ServerFixture world;
-  Server second(&world.loop, world.seen);
+  Server second(&world.loop, world.sockets, world.seen);
   const auto bound = second.listen({"127.0.0.1", world.port()});
   REQUIRE_FALSE(bound);
   CHECK(bound.error().status == STREAMR_E_INUSE);

@@ -13,6 +13,7 @@
 #include "io/handler.hpp"
 #include "io/sigpipe.hpp"
 #include "io/system.hpp"
+#include "io/transport.hpp"
 
 namespace streamr::io::test {
 
@@ -64,16 +65,19 @@ struct Loop {
   SigpipeBlocked quiet;  // as the runtime's thread does
   uv_loop_t loop{};
   uv_timer_t beat{};
+  TransportLoop sockets{&loop};
   std::function<void()> each_turn;
 
   Loop() {
     uv_loop_init(&loop);
+    sockets.poller.open();
     uv_timer_init(&loop, &beat);
     uv_timer_start(
         &beat, [](uv_timer_t*) {}, 2, 2);
   }
   ~Loop() {
     uv_close(reinterpret_cast<uv_handle_t*>(&beat), nullptr);
+    sockets.poller.close();
     uv_run(&loop, UV_RUN_NOWAIT);
     uv_loop_close(&loop);
   }

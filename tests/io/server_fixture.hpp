@@ -20,7 +20,7 @@ struct ServerFixture : Loop {
   Recorder seen;
   Server server;
 
-  explicit ServerFixture(ServerOptions options = {}) : server(&loop, seen, quick(options)) {
+  explicit ServerFixture(ServerOptions options = {}) : server(&loop, sockets, seen, quick(options)) {
     each_turn = [this] { server.flush(); };
     seen.request_hook = [this](const core::HttpRequest& request) {
       server.reply(request.id, text_response("hello " + request.target));

@@ -1,0 +1,151 @@
+#include "io/transport.hpp"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace streamr::io {
+namespace {
+
+constexpr std::size_t pieces_a_write = 64;
+constexpr std::size_t pieces_kept = 8;  // room that an idle connection keeps
+constexpr int reads_a_turn = 4;
+
+int last_error() {
+  return uv_translate_sys_error(errno);
+}
+
+}  // namespace
+
+int Transport::adopt(int fd) {
+  if (const int error = loop_.poller.add(fd, *this); error != 0) return error;
+  fd_ = fd;
+  return 0;
+}
+
+void Transport::set_reading(bool wanted) {
+  if (wanted == reading_ || !open() || read_ended_) return;
+  reading_ = wanted;
+  if (wanted) loop_.poller.again(*this);  // an edge may have passed while nothing was wanted
+}
+
+void Transport::on_ready(std::uint32_t events) {
+  if ((events & EPOLLOUT) != 0 && blocked_) {
+    if (const int error = write(); error != 0) return owner_.on_failed(error);
+    owner_.on_drained();
+  }
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) told_end_ = true;
+  if (open() && reading_ && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) return read(told_end_);
+  if (!open() || (events & (EPOLLHUP | EPOLLERR)) == 0) return;
+  int error = 0;
+  socklen_t size = sizeof error;
+  getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
+  owner_.on_failed(error != 0 ? uv_translate_sys_error(error) : UV_ECONNRESET);
+}
+
+// A read that brought less than there was room for has emptied the socket: the next octet tells of itself.
+void Transport::read(bool until_end) {
+  for (int round = 0; round < reads_a_turn; ++round) {
+    auto& buffer = loop_.read_buffer;
+    const ssize_t count = ::recv(fd_, buffer.data(), buffer.size(), 0);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+      return owner_.on_failed(last_error());
+    }
+    if (count == 0) {
+      read_ended_ = true;
+      reading_ = false;
+      return owner_.on_read_end();
+    }
+    owner_.on_octets({buffer.data(), static_cast<std::size_t>(count)});
+    if (!open() || !reading_) return;
+    if (static_cast<std::size_t>(count) < buffer.size() && !until_end) return;
+  }
+  loop_.poller.again(*this);
+}
+
+void Transport::push(SharedBytes piece) {
+  if (piece.empty()) return;
+  queued_bytes_ += piece.size();
+  pieces_.push_back(std::move(piece));
+}
+
+int Transport::flush() {
+  return blocked_ || queued_bytes_ == 0 || !open() ? 0 : write();
+}
+
+int Transport::write() {
+  blocked_ = false;
+  while (queued_bytes_ != 0) {
+    std::array<iovec, pieces_a_write> vectors;
+    std::size_t count = 0, wanted = 0;
+    for (std::size_t at = front_; at < pieces_.size() && count < pieces_a_write; ++at, ++count) {
+      const std::size_t skip = at == front_ ? front_offset_ : 0;
+      vectors[count] = {const_cast<std::uint8_t*>(pieces_[at].data()) + skip, pieces_[at].size() - skip};
+      wanted += vectors[count].iov_len;
+    }
+    msghdr message{};
+    message.msg_iov = vectors.data();
+    message.msg_iovlen = count;
+    const ssize_t sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) return last_error();
+      blocked_ = true;
+      return 0;
+    }
+    consume(static_cast<std::size_t>(sent));
+    if (static_cast<std::size_t>(sent) < wanted) {
+      blocked_ = true;
+      return 0;
+    }
+  }
+  return 0;
+}
+
+void Transport::consume(std::size_t octets) {
+  queued_bytes_ -= octets;
+  while (octets > 0) {
+    const std::size_t rest = pieces_[front_].size() - front_offset_;
+    if (octets < rest) {
+      front_offset_ += octets;
+      return;
+    }
+    octets -= rest;
+    front_offset_ = 0;
+    pieces_[front_++] = {};
+  }
+  if (front_ == pieces_.size()) {
+    if (pieces_.capacity() > pieces_kept)
+      std::vector<SharedBytes>().swap(pieces_);
+    else
+      pieces_.clear();
+    front_ = 0;
+  } else if (front_ > pieces_.size() / 2) {
+    pieces_.erase(pieces_.begin(), pieces_.begin() + static_cast<std::ptrdiff_t>(front_));
+    front_ = 0;
+  }
+}
+
+void Transport::shut_down() {
+  if (open()) ::shutdown(fd_, SHUT_WR);
+}
+
+void Transport::close() {
+  if (!open()) return;
+  loop_.poller.remove(fd_, *this);
+  ::close(std::exchange(fd_, -1));
+  std::vector<SharedBytes>().swap(pieces_);
+  front_ = front_offset_ = 0;
+  queued_bytes_ = 0;
+  reading_ = blocked_ = false;
+}
+
+}  // namespace streamr::io
