@@ -21,7 +21,9 @@ Node::State::State(NodeConfig given, const crypto::KeyPair& key)
     : config(std::move(given)),
       identity(key),
       own_prefix(PathEntry::copy(key.public_key().data())),
-      random(config.seed) {
+      random(config.seed),
+      admission({config.upload_kbps, config.max_viewers, config.memory_bytes}, config.capacity_kbps) {
+  counters.limits = {config.upload_kbps, config.max_viewers};
   load_state();
   if (config.coordinator_url.empty()) return;
   while (config.coordinator_url.ends_with('/')) config.coordinator_url.pop_back();
@@ -172,6 +174,10 @@ void Node::State::on_time(Now now) {
   for (auto& [id, peer] : peers) {
     peer.link->on_time(now);
     if (!peer.link->open()) continue;
+    if (peer.leaves_us != 0 && now.mono_us >= peer.leaves_us) {
+      peer.link->close();
+      continue;
+    }
     send_receipts(peer, now, false);
     if (!peer.session) continue;
     if (peer.session->window.overdue(now)) {
@@ -199,6 +205,7 @@ void Node::State::on_time(Now now) {
     }
   }
   for (auto& [id, watch] : watches) run_watch(watch, now);
+  run_admission(now);
   std::erase_if(sessions, [&](const auto& entry) {
     return entry.second->links.empty() && now.unix_us > entry.second->ticket.not_after_us + 2 * limits::ticket_grace_us;
   });
@@ -316,6 +323,24 @@ void Node::on_http_closed(HttpId id, Now now) {
   if (Stream* stream = state_->find_stream(held->second); stream != nullptr && stream->hls) stream->hls->on_closed(id);
   state_->held_http.erase(held);
   state_->finish(now);
+}
+
+void Node::on_http_served(const HttpServed& since_last, Now now) {
+  state_->on_http_served(since_last, now);
+}
+
+void Node::on_load(std::uint32_t cpu_permille, Now) {
+  state_->admission.on_cpu(cpu_permille);
+}
+
+Status Node::set_limits(const NodeLimits& limits, Now now) {
+  auto result = state_->set_limits(limits, now);
+  state_->finish(now);
+  return result;
+}
+
+NodeLimits Node::limits() const {
+  return state_->admission.limits();
 }
 
 void Node::on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry_after_s, ByteView body,

@@ -4,12 +4,14 @@
 // deadline_us().
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "core/admission.hpp"
 #include "core/http.hpp"
 #include "core/metrics.hpp"
 #include "core/presence.hpp"
@@ -26,6 +28,7 @@ struct NodeConfig {
   std::string name, software;
   std::uint32_t capacity_kbps = 100'000;
   std::uint64_t memory_bytes = 256ull << 20;
+  std::uint64_t upload_kbps = 0, max_viewers = 0;  // 0: none; these and memory_bytes may change by set_limits
   bool serves_http = true;  // keep HLS playlists of every stream
   std::optional<Key> coordinator_key;
   std::uint64_t seed = 0;  // io draws it; the simulator chooses it
@@ -122,6 +125,9 @@ class Node {
   // HTTP server
   void on_http(const HttpRequest& request, Now now);  // answered by ReplyHttp, now or later
   void on_http_closed(HttpId id, Now now);
+  void on_http_served(const HttpServed& since_last, Now now);
+  // Share of one core that the busiest loop uses, in thousandths; told every second or so.
+  void on_load(std::uint32_t cpu_permille, Now now);
   // coordinator
   void on_http_answer(CallId call, int status, std::optional<std::uint32_t> retry_after_s, ByteView body,
                       const std::string& failure, Now now);
@@ -142,6 +148,10 @@ class Node {
   Status stalled(WatchId watch, std::uint32_t stall_ms);
   // Chunks taken by the host; while more than the event queue holds wait, CREDIT is withheld.
   void set_event_backpressure(bool full);
+  // Takes hold at once, whoever is connected; memory_bytes 0 leaves that limit as it is. INVALID: a limit too small to
+  // serve one stream.
+  Status set_limits(const NodeLimits& limits, Now now);
+  NodeLimits limits() const;
   std::string stats_json(Now now) const;
   void set_server_stats(ServerStats stats);  // what the sockets count, for /metrics and /stats.json
 

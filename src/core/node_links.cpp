@@ -31,9 +31,6 @@ void Node::State::send_message(LinkId link, std::vector<SharedBytes> pieces) {
 void Node::State::close_link(LinkId link) {
   emit(CloseLink{link});
 }
-std::uint8_t Node::State::load_pct() const {
-  return 0;
-}
 
 Status Node::State::check_ticket(const proto::Hello& hello, Now now) const {
   const auto& ticket = *hello.ticket;
@@ -60,6 +57,10 @@ Result<std::uint32_t> Node::State::on_hello(Link& link, const proto::Hello& hell
   if (stopping) return refuse(Wire::shutting_down, "this node is shutting down");
   if (!crypto::is_sound_key(hello.peer_key)) return refuse(Wire::authentication, "peer_key is not a sound Ed25519 key");
   if (hello.role == proto::Role::publisher) return 0u;
+  if (const auto full = admission.refusal(hello.role == proto::Role::viewer)) {
+    ++counters.admission_refused[full->limit];
+    return refuse(Wire::overloaded, full->text);
+  }
   if (!hello.ticket) {
     if ((config.flags & STREAMR_NODE_OPEN_TICKETS) != 0) return 0u;
     return refuse(Wire::ticket, "a ticket of the coordinator is needed, none came");

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/prng.hpp"
+#include "core/admission.hpp"
 #include "core/delivery.hpp"
 #include "core/hls.hpp"
 #include "core/link.hpp"
@@ -72,6 +73,7 @@ struct Peer {
   std::uint16_t next_sub = 0;
   std::uint32_t fetches = 0;         // ours, unanswered
   std::uint64_t wake_us = never_us;  // mono_us when time alone lets something more go out
+  std::uint64_t leaves_us = 0;       // mono_us when our GOAWAY to it is over; 0 = none was sent
 };
 
 enum class SourceState { waiting, dialing, open, subscribed };
@@ -214,6 +216,16 @@ struct Node::State final : LinkHost {
   void announce_to_all(Stream& stream);
   void resubscribe_all(Stream& stream);  // SUB_END 3 to every subscription: part or target duration changed
 
+  // ---- node_admission.cpp
+  Status set_limits(const NodeLimits& limits, Now now);
+  void on_http_served(const HttpServed& served, Now now);
+  void run_admission(Now now);
+  void count_http(Now now);
+  std::uint64_t waiting_bytes() const;
+  void weigh();
+  void shed(std::uint64_t viewers, Now now);
+  static bool is_viewer(const Peer& peer);
+
   // ---- node_media.cpp
   Status on_chunk(Peer& peer, std::uint16_t sub, const proto::Chunk& frame, Now now);
   Status on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& frame, Now now);
@@ -303,6 +315,8 @@ struct Node::State final : LinkHost {
       remembered;  // epoch, next segment, discontinuity
   std::unordered_map<HttpId, StreamId> held_http;
   std::set<LinkId> dirty_peers;
+  Admission admission;
+  std::uint64_t weighed_us = 0, http_bytes_counted = 0;
   std::unique_ptr<Presence> presence;
   bool presence_due = false;
   bool presence_flushed = false;  // the node ends and has told the coordinator what it owed

@@ -186,6 +186,7 @@ void StreamStore::forget(const ChunkPtr& chunk) {
   if (!gone.in_store_) return;
   gone.in_store_ = false;
   memory_bytes_ -= gone.memory_bytes();
+  ++removals_;
 }
 
 std::vector<StreamStore::SegmentKey> StreamStore::segments() const {
@@ -251,6 +252,15 @@ void StreamStore::remove_needless(EpochStore& epoch) {
     }
     for (auto init = track.inits.begin(); init != needed; init = track.inits.erase(init)) forget(init->second);
   }
+}
+
+bool StreamStore::can_shrink() const {
+  return segments().size() > segments_never_cut;
+}
+
+void StreamStore::shrink() {
+  const std::vector<SegmentKey> kept = segments();
+  if (kept.size() > segments_never_cut) remove_segment(kept.front());
 }
 
 std::size_t StreamStore::trim(Now now) {

@@ -138,6 +138,7 @@ class StreamStore {
   const TrackStore* find_track(std::uint64_t epoch, std::uint16_t track) const;
   ChunkPtr find(std::uint64_t epoch, std::uint16_t track, ChunkPos pos) const;
   std::uint64_t memory_bytes() const { return memory_bytes_; }
+  std::uint64_t removals() const { return removals_; }   // rises with each chunk that goes
 
   // Opens an epoch (or changes what is known of it); a newer one keeps the one before.
   EpochStore& open_epoch(std::uint64_t epoch);
@@ -148,6 +149,9 @@ class StreamStore {
   bool put_slice(const ChunkPtr& chunk, const VerifiedSlice& slice, Now now);
   // Applies age and memory limits; the number of chunks that went.
   std::size_t trim(Now now);
+  // For who shares one memory among several stores: gives up the oldest segment, never one of the newest three.
+  bool can_shrink() const;
+  void shrink();
 
  private:
   using SegmentKey = std::pair<std::uint64_t, std::uint64_t>;     // epoch, segment
@@ -163,6 +167,7 @@ class StreamStore {
   StoreLimits limits_;
   std::map<std::uint64_t, EpochStore> epochs_;
   std::uint64_t memory_bytes_ = 0;
+  std::uint64_t removals_ = 0;
 };
 
 }  // namespace streamr::core
