@@ -1,6 +1,7 @@
 #include "core/hls.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include "core/hls_state.hpp"
 
@@ -40,17 +41,22 @@ HlsStream::HlsStream(const StreamStore& store, HlsConfig config)
 HlsStream::~HlsStream() = default;
 
 void HlsStream::on_chunk(const ChunkPtr& chunk, Now now) {
-  state_->discontinuities.see(chunk->header());
+  const proto::ChunkHeader& header = chunk->header();
+  state_->note_removals();
+  state_->discontinuities.see(header);
   // A CHUNK without slices is whole at once; a later one may also show that a segment before it has ended.
-  HlsTrackView& shown = state_->view(chunk->header().track);
+  HlsTrackView& shown = state_->view(header.track);
   state_->advance(shown, now);
   if (!shown.held.empty()) state_->release_held(shown, now);  // a hinted .chunk begins with its header
-  if (chunk->header().has(proto::end)) on_time(now);
+  if (header.has(proto::end)) return on_time(now);
+  state_->refresh_multivariant();
 }
 
 void HlsStream::on_whole(const ChunkPtr& chunk, Now now) {
   state_->feed_open(chunk);
   state_->advance(state_->view(chunk->header().track), now);
+  if (chunk->header().has(proto::init)) state_->multivariant_due = true;
+  state_->refresh_multivariant();
 }
 
 void HlsStream::on_slice(const ChunkPtr& chunk, std::uint16_t, Now) {
@@ -58,6 +64,7 @@ void HlsStream::on_slice(const ChunkPtr& chunk, std::uint16_t, Now) {
 }
 
 void HlsStream::on_time(Now now) {
+  state_->note_removals();
   for (const auto& [number, epoch] : state_->store.epochs())
     for (const auto& [track, held] : epoch.tracks) state_->view(track);
   for (auto& [track, shown] : state_->tracks) {
@@ -65,20 +72,24 @@ void HlsStream::on_time(Now now) {
     state_->release_held(shown, now);
   }
   state_->give_up_open(now);
+  state_->multivariant_due = true;
+  state_->refresh_multivariant();
 }
 
 std::uint64_t HlsStream::deadline_us() const {
   std::uint64_t at = UINT64_MAX;
   for (const auto& [track, shown] : state_->tracks) {
     at = std::min(at, shown.timeline.deadline_us());
-    for (const HeldRequest& held : shown.held) at = std::min(at, held.until_mono_us);
+    for (const auto& [awaited, group] : shown.held) at = std::min(at, group.until_mono_us);
   }
-  for (const State::Open& open : state_->open_bodies) at = std::min(at, open.until_mono_us);
+  for (const auto& [chunk, bodies] : state_->open_bodies)
+    for (const State::Open& open : bodies) at = std::min(at, open.until_mono_us);
   return at;
 }
 
 std::optional<HttpResponse> HlsStream::get(const HttpRequest& request, std::string_view rest, Now now) {
   if (auto answered = answer_method(request)) return answered;
+  state_->note_removals();
   rest = rest.substr(0, rest.find('?'));
   if (rest == ".m3u8") return state_->answer_multivariant(request, rest);
   if (rest.empty() || rest.front() != '/') return unknown_address();
@@ -93,19 +104,25 @@ std::optional<HttpResponse> HlsStream::get(const HttpRequest& request, std::stri
   if (!epoch || !track) return unknown_address();
   if (words.size() == 4) {
     if (words[2] != "cert") return unknown_address();
-    return state_->answer_certificate(request, *epoch, *track, words[3]);
+    return state_->answer_certificate(ask_of(request), *epoch, *track, words[3]);
   }
   if (words[2] == "head") return state_->answer_head(*epoch, *track);
-  if (words[2] == "headers") return state_->answer_headers(request, *epoch, *track);
+  if (words[2] == "headers") return state_->answer_headers(request.query(), *epoch, *track);
   const auto name = parse_media_name(words[2]);
   if (!name) return unknown_address();
-  return state_->answer_media(request, *epoch, *track, *name, now);
+  return state_->answer_media(ask_of(request), *epoch, *track, *name, now);
 }
 
 void HlsStream::on_closed(HttpId id) {
   for (auto& [track, shown] : state_->tracks)
-    std::erase_if(shown.held, [id](const HeldRequest& held) { return held.request.id == id; });
-  std::erase_if(state_->open_bodies, [id](const State::Open& open) { return open.body.id == id; });
+    for (auto at = shown.held.begin(); at != shown.held.end();) {
+      std::erase_if(at->second.waiting, [id](const WaitingGroup::Waiting& one) { return one.ask.id == id; });
+      at = at->second.waiting.empty() ? shown.held.erase(at) : std::next(at);
+    }
+  for (auto at = state_->open_bodies.begin(); at != state_->open_bodies.end();) {
+    std::erase_if(at->second, [id](const State::Open& open) { return open.body.id == id; });
+    at = at->second.empty() ? state_->open_bodies.erase(at) : std::next(at);
+  }
 }
 
 std::optional<HlsStream::Reply> HlsStream::poll_reply() {
@@ -138,13 +155,53 @@ const HlsStream::Counters& HlsStream::counters() const {
 // ---- what the answers share
 
 HlsTrackView& HlsStream::State::view(std::uint16_t track) {
-  return tracks.try_emplace(track, track, config.min_segments).first->second;
+  const auto [at, fresh] = tracks.try_emplace(track, track, config.min_segments);
+  if (fresh) note_kind(at->second);
+  return at->second;
 }
 
 void HlsStream::State::advance(HlsTrackView& shown, Now now) {
-  if (!shown.timeline.advance(store, discontinuities, now)) return;
-  shown.text.reset();
+  const auto shape = [&shown] {
+    const HlsTimeline& line = shown.timeline;
+    return std::tuple(line.hint(), line.epoch(), line.ended(), line.target_duration_s(), line.part_target_us());
+  };
+  const auto rates = [&shown] { return std::pair(shown.timeline.peak_bps(), shown.timeline.average_bps()); };
+  const auto shape_before = shape();
+  const auto rates_before = rates();
+  const std::uint64_t forgotten_before = shown.timeline.forgotten();
+  const bool moved = shown.timeline.advance(store, discontinuities, now);
+  note_kind(shown);
+  if (shown.timeline.forgotten() != forgotten_before) shown.media.expire();
+  if (rates() != rates_before || shape() != shape_before) multivariant_due = true;
+  if (const TrackEdge edge = edge_of(shown); edge != shown.edge) {
+    shown.edge = edge;
+    for (auto& [number, other] : tracks) other.forget_text();  // they report it
+  }
+  if (!moved && shape() == shape_before) return;
+  shown.forget_text();
   if (!shown.held.empty()) release_held(shown, now);
+}
+
+void HlsStream::State::note_kind(HlsTrackView& shown) const {
+  const TrackStore* kept = newest_of(shown.number);
+  if (kept == nullptr) return;
+  if (kept->info.kind != shown.kind) shown.media.expire();  // audio/mp4 or video/mp4
+  shown.kind = kept->info.kind;
+  shown.content = content_type_of(*kept);
+}
+
+// What left the store turns answers into 404 at any address of its track.
+void HlsStream::State::note_removals() {
+  if (store.removals() == removals_seen) return;
+  removals_seen = store.removals();
+  multivariant_due = true;
+  for (auto& [track, shown] : tracks) shown.media.expire();
+}
+
+const TrackStore* HlsStream::State::newest_of(std::uint16_t track) const {
+  for (auto at = store.epochs().rbegin(); at != store.epochs().rend(); ++at)
+    if (const TrackStore* kept = store.find_track(at->first, track)) return kept;
+  return nullptr;
 }
 
 ChunkPtr HlsStream::State::find(std::uint64_t epoch, std::uint16_t track, ChunkPos pos) const {

@@ -3,9 +3,9 @@
 namespace streamr::core {
 namespace {
 
-std::string_view media_type(const TrackStore* track, proto::ContentType content) {
+std::string_view media_type(proto::TrackKind kind, proto::ContentType content) {
   if (content == proto::ContentType::mpeg_ts) return "video/mp2t";
-  return track != nullptr && track->info.kind == proto::TrackKind::audio ? "audio/mp4" : "video/mp4";
+  return kind == proto::TrackKind::audio ? "audio/mp4" : "video/mp4";
 }
 
 std::string_view extension_of(proto::ContentType content) {
@@ -30,11 +30,11 @@ HttpResponse wrong_form() {
       404, "this track's media has another form: .m4s is CMAF, .ts is MPEG-TS, anything else is .chunk only");
 }
 
-HttpResponse whole_chunk(const HttpRequest& request, const TrackStore* track, const ChunkPtr& chunk) {
+HttpResponse whole_chunk(const HttpAsk& ask, proto::TrackKind kind, const StoredChunk& chunk) {
   HttpResponse response =
-      plain_response(200, media_type(track, chunk->header().content_type), immutable_media, chunk->payload());
-  response.headers.emplace_back("Streamr-Chunk", to_hex(chunk->header().raw));
-  return conditional_media(request, std::move(response), '"' + to_hex(chunk->header_hash().view().first(16)) + '"');
+      plain_response(200, media_type(kind, chunk.header().content_type), immutable_media, chunk.payload());
+  response.headers.emplace_back("Streamr-Chunk", to_hex(chunk.header().raw));
+  return conditional_media(ask, std::move(response), '"' + to_hex(chunk.header_hash().view().first(16)) + '"');
 }
 
 }  // namespace
@@ -60,13 +60,13 @@ std::optional<MediaName> parse_media_name(std::string_view name) {
   return MediaName{MediaName::Kind::part, {*segment, *part}, extension};
 }
 
-std::optional<HttpResponse> HlsStream::State::answer_media(const HttpRequest& request, std::uint64_t epoch,
-                                                           std::uint16_t track, const MediaName& name, Now now) {
-  if (name.kind == MediaName::Kind::segment) return answer_segment(request, epoch, track, name);
+std::optional<HttpResponse> HlsStream::State::answer_media(const HttpAsk& ask, std::uint64_t epoch, std::uint16_t track,
+                                                           const MediaName& name, Now now) {
+  if (name.kind == MediaName::Kind::segment) return answer_segment(ask, epoch, track, name);
   const ChunkPtr chunk = find(epoch, track, name.pos);
   const bool streams = name.kind == MediaName::Kind::chunk;
-  if (chunk && streams) return answer_chunk(request, chunk, now);
-  if (chunk && chunk->whole()) return answer_part(request, chunk, name);
+  if (chunk && streams) return answer_chunk(ask, chunk, now);
+  if (chunk && chunk->whole()) return answer_part(ask, chunk, name);
   // Only the part that the playlist promises is waited for; any other future one is not there.
   const auto known = tracks.find(track);
   const bool waits = config.low_latency && name.kind != MediaName::Kind::init && known != tracks.end() &&
@@ -74,44 +74,55 @@ std::optional<HttpResponse> HlsStream::State::answer_media(const HttpRequest& re
   if (!waits) return not_held();
   const TrackStore* kept = store.find_track(epoch, track);
   if (!streams && (kept == nullptr || name.extension != extension_of(content_type_of(*kept)))) return wrong_form();
-  HeldRequest asked;
-  asked.request = request;
-  asked.epoch = epoch;
-  asked.part = name;
-  hold(known->second, std::move(asked), now);
+  Awaited awaited;
+  awaited.epoch = epoch;
+  awaited.part = name;
+  hold(known->second, awaited, ask, now);
   return std::nullopt;
 }
 
-HttpResponse HlsStream::State::answer_part(const HttpRequest& request, const ChunkPtr& chunk, const MediaName& name) {
+HttpResponse HlsStream::State::answer_part(const HttpAsk& ask, const ChunkPtr& chunk, const MediaName& name) {
   const proto::ContentType content = chunk->header().content_type;
   const bool fits = name.kind == MediaName::Kind::init ? content == proto::ContentType::cmaf
                                                        : name.extension == extension_of(content);
   if (!fits) return wrong_form();
   if (!chunk->whole() || chunk->header().payload_length == 0) return not_held();
-  return whole_chunk(request, store.find_track(chunk->header().epoch, chunk->header().track), chunk);
+  HlsTrackView& shown = view(chunk->header().track);
+  HttpResponse response = whole_chunk(ask, shown.kind, *chunk);
+  if (ask.plain_get()) response.shared = shown.media.share();
+  return response;
 }
 
-HttpResponse HlsStream::State::answer_segment(const HttpRequest& request, std::uint64_t epoch, std::uint16_t track,
+// As it was listed; of a segment that was not, or with a hole that was filled later, what the store holds now.
+HttpResponse HlsStream::State::answer_segment(const HttpAsk& ask, std::uint64_t epoch, std::uint16_t track,
                                               const MediaName& name) {
+  const auto known = tracks.find(track);
+  if (known == tracks.end()) return not_held();
+  HlsTrackView& shown = known->second;
   std::optional<std::vector<ChunkPtr>> parts;
-  const EpochStore* newest = store.newest_epoch();
-  const TrackStore* kept = store.find_track(epoch, track);
-  if (kept != nullptr) parts = whole_segment(*kept, name.pos.segment, newest != nullptr && newest->epoch > epoch);
-  if (!parts) {
-    const auto shown = tracks.find(track);
-    const ListedSegment* listed =
-        shown == tracks.end() ? nullptr : shown->second.timeline.find_segment(epoch, name.pos.segment);
-    if (listed != nullptr && !listed->gap) parts = listed->parts;
+  const ListedSegment* listed = shown.timeline.find_segment(epoch, name.pos.segment);
+  const bool fixed = listed != nullptr && !listed->gap;
+  if (fixed) {
+    parts = listed->parts;
+  } else if (const TrackStore* kept = store.find_track(epoch, track)) {
+    const EpochStore* newest = store.newest_epoch();
+    parts = whole_segment(*kept, name.pos.segment, newest != nullptr && newest->epoch > epoch);
   }
   if (!parts || parts->empty()) return error_response(404, "this relay does not hold all parts of that segment");
   const proto::ContentType content = parts->front()->header().content_type;
   if (name.extension != extension_of(content)) return wrong_form();
-  if (parts->size() == 1) return whole_chunk(request, kept, parts->front());
-  HttpResponse response = plain_response(200, media_type(kept, content), immutable_media, {});
-  for (const ChunkPtr& part : *parts) response.pieces.push_back(part->payload());
-  // The last header's hash stands for all: it is chained to those before it.
-  return conditional_media(request, std::move(response),
-                           '"' + to_hex(parts->back()->header_hash().view().first(16)) + "-all\"");
+  HttpResponse response;
+  if (parts->size() == 1) {
+    response = whole_chunk(ask, shown.kind, *parts->front());
+  } else {
+    response = plain_response(200, media_type(shown.kind, content), immutable_media, {});
+    for (const ChunkPtr& part : *parts) response.pieces.push_back(part->payload());
+    // The last header's hash stands for all: it is chained to those before it.
+    response = conditional_media(ask, std::move(response),
+                                 '"' + to_hex(parts->back()->header_hash().view().first(16)) + "-all\"");
+  }
+  if (fixed && ask.plain_get()) response.shared = shown.media.share();
+  return response;
 }
 
 }  // namespace streamr::core

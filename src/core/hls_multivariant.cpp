@@ -15,6 +15,12 @@ struct ShownTrack {
   const InitInfo* init = nullptr;  // null for MPEG-TS or an INIT that says nothing
   ChunkPtr init_chunk;
   std::uint64_t peak_bps = 0;
+  std::uint64_t average_bps = 0;  // 0: not known
+};
+
+struct ShownEpoch {
+  std::uint64_t epoch = 0;
+  std::vector<ShownTrack> tracks;
 };
 
 // The whole INIT that describes a track now: the newest one.
@@ -42,6 +48,7 @@ proto::PlaylistVariant variant_of(const ShownTrack& track, const std::string& st
   proto::PlaylistVariant variant;
   variant.uri = stream + '/' + std::to_string(track.number) + ".m3u8";
   variant.bandwidth_bps = track.peak_bps;
+  variant.average_bps = track.average_bps;
   if (track.init == nullptr) return variant;
   variant.codecs = track.init->codecs();
   if (const InitTrack* video = track.init->first(InitTrackKind::video)) {
@@ -76,14 +83,18 @@ proto::MultivariantPlaylist multivariant_of(const std::vector<ShownTrack>& shown
     for (const ShownTrack& track : audio) playlist.variants.push_back(variant_of(track, stream));
     return playlist;
   }
-  std::uint64_t loudest_bps = 0;
-  for (const ShownTrack& track : audio) loudest_bps = std::max(loudest_bps, track.peak_bps);
+  std::uint64_t loudest_bps = 0, loudest_average_bps = 0;
+  for (const ShownTrack& track : audio) {
+    loudest_bps = std::max(loudest_bps, track.peak_bps);
+    loudest_average_bps = std::max(loudest_average_bps, track.average_bps);
+  }
   const bool muxed = std::all_of(pictures.begin(), pictures.end(),
                                  [](const ShownTrack& t) { return t.held->info.kind == proto::TrackKind::muxed; });
   if (!audio.empty()) add_audio_group(playlist, audio, stream, muxed);
   for (const ShownTrack& track : pictures) {
     proto::PlaylistVariant variant = variant_of(track, stream);
     variant.bandwidth_bps += loudest_bps;
+    if (variant.average_bps != 0) variant.average_bps += loudest_average_bps;
     variant.uses_audio_group = !audio.empty();
     if (track.init != nullptr) variant.codecs = join_codecs(variant.codecs, audio);
     playlist.variants.push_back(std::move(variant));
@@ -92,11 +103,11 @@ proto::MultivariantPlaylist multivariant_of(const std::vector<ShownTrack>& shown
 }
 
 // A short text that changes whenever the multivariant playlist does.
-std::string basis_of(std::uint64_t epoch, const std::vector<ShownTrack>& shown) {
-  std::string out = std::to_string(epoch);
-  for (const ShownTrack& track : shown) {
+std::string basis_of(const ShownEpoch& shown) {
+  std::string out = std::to_string(shown.epoch);
+  for (const ShownTrack& track : shown.tracks) {
     out += ';' + std::to_string(track.number) + ',' + std::to_string(static_cast<int>(track.held->info.kind)) + ',' +
-           std::to_string(track.peak_bps);
+           std::to_string(track.peak_bps) + ',' + std::to_string(track.average_bps);
     if (track.init_chunk) out += ',' + to_hex(track.init_chunk->header_hash().view().first(8));
   }
   return out;
@@ -133,49 +144,61 @@ std::string stream_word(std::string_view path, std::string_view rest, const Stre
   return plain ? std::string(word) : to_hex(id.view());
 }
 
-}  // namespace
-
-HttpResponse HlsStream::State::answer_multivariant(const HttpRequest& request, std::string_view rest) {
-  // The newest epoch that can be described; while a new one still lacks an INIT the one before stays.
-  std::vector<ShownTrack> shown;
-  std::uint64_t epoch = 0;
-  for (auto at = store.epochs().rbegin(); at != store.epochs().rend() && shown.empty(); ++at) {
+// The newest epoch that can be described; while a new one still lacks an INIT the one before stays.
+ShownEpoch shown_epoch(const StreamStore& store, const std::map<std::uint16_t, HlsTrackView>& views,
+                       std::map<Hash, InitInfo>& init_infos) {
+  ShownEpoch out;
+  for (auto at = store.epochs().rbegin(); at != store.epochs().rend() && out.tracks.empty(); ++at) {
+    out.epoch = at->first;
     for (const auto& [number, track] : at->second.tracks) {
       const proto::ContentType type = content_type_of(track);
       if (type == proto::ContentType::opaque) continue;
-      ShownTrack one{&track, number, nullptr, nullptr, 0};
+      ShownTrack one{&track, number, nullptr, nullptr, 0, 0};
       if (type == proto::ContentType::cmaf) {
         one.init_chunk = newest_init(track);
         if (!one.init_chunk) {
-          shown.clear();
+          out.tracks.clear();
           break;
         }
         one.init = info_of(init_infos, one.init_chunk);
       }
       if (track.info.kind == proto::TrackKind::other) continue;
-      const auto known = tracks.find(number);
-      one.peak_bps = rate_of(known == tracks.end() ? nullptr : &known->second.timeline, track, one.init_chunk);
-      shown.push_back(one);
+      const auto known = views.find(number);
+      const HlsTimeline* timeline = known == views.end() ? nullptr : &known->second.timeline;
+      one.peak_bps = rate_of(timeline, track, one.init_chunk);
+      if (timeline != nullptr) one.average_bps = std::min(timeline->average_bps(), one.peak_bps);
+      out.tracks.push_back(one);
     }
-    epoch = at->first;
   }
-  if (shown.empty())
-    return error_response(404, "this stream has no playlist yet: the init section of a track is awaited");
-  std::string basis = basis_of(epoch, shown);
-  if (basis != multivariant_basis) {
-    multivariant.clear();
-    multivariant_basis = std::move(basis);
-  }
+  return out;
+}
+
+}  // namespace
+
+HttpResponse HlsStream::State::answer_multivariant(const HttpRequest& request, std::string_view rest) {
+  multivariant_due = true;
+  refresh_multivariant();
   const std::string stream = stream_word(request.path(), rest, store.id());
   auto at = multivariant.find(stream);
   if (at == multivariant.end()) {
+    const ShownEpoch shown = shown_epoch(store, tracks, init_infos);
+    if (shown.tracks.empty())
+      return error_response(404, "this stream has no playlist yet: the init section of a track is awaited");
+    multivariant_basis = basis_of(shown);
     if (multivariant.size() >= max_words) multivariant.clear();
-    at = multivariant
-             .emplace(stream, keep_text(proto::render_multivariant_playlist(multivariant_of(shown, config, stream))))
-             .first;
+    const auto playlist = multivariant_of(shown.tracks, config, stream);
+    at = multivariant.emplace(stream, keep_text(proto::render_multivariant_playlist(playlist))).first;
     ++counters.renders;
   }
-  return send_text(request, at->second, counters);
+  return send_text(ask_of(request), at->second, counters);
+}
+
+void HlsStream::State::refresh_multivariant() {
+  if (!multivariant_due) return;
+  multivariant_due = false;
+  if (multivariant.empty()) return;
+  const ShownEpoch shown = shown_epoch(store, tracks, init_infos);
+  if (shown.tracks.empty() || basis_of(shown) != multivariant_basis) multivariant.clear();
 }
 
 }  // namespace streamr::core

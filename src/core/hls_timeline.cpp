@@ -51,7 +51,7 @@ void HlsTimeline::begin_epoch(const EpochStore& epoch, std::uint64_t first_segme
   open_.reset();
   target_duration_s_ = epoch.target_duration_s;
   part_target_us_ = epoch.part_target_us < s_to_us(target_duration_s_) ? epoch.part_target_us : 0;
-  peak_bps_ = 0;
+  peak_bps_ = whole_bytes_ = whole_us_ = 0;
   end_came_ = false;
   ended_ = false;
   end_at_us_ = 0;
@@ -67,7 +67,7 @@ bool HlsTimeline::start(const StreamStore& store) {
 
 bool HlsTimeline::advance(const StreamStore& store, const DiscontinuityCount& count, Now now) {
   wait_until_us_ = 0;
-  while (!retired_.empty() && retired_.front().until_mono_us <= now.mono_us) retired_.pop_front();
+  for (; !retired_.empty() && retired_.front().until_mono_us <= now.mono_us; ++forgotten_) retired_.pop_front();
   if (epoch_ != 0 && store.find_epoch(epoch_) == nullptr && newer_epoch_with(store, epoch_, track_) == nullptr)
     epoch_ = 0;
   bool changed = false;
@@ -192,6 +192,10 @@ void HlsTimeline::close_open(const TrackStore& track, SegmentAssembly assembly) 
     const ListedSegment* before = !listed_.empty() && listed_.back().epoch == epoch_ ? &listed_.back() : nullptr;
     segment.duration_us = hole_duration_us(track, next_, segment.parts, before, s_to_us(target_duration_s_));
   }
+  if (!segment.gap) {
+    whole_bytes_ += segment.bytes;
+    whole_us_ += segment.duration_us;
+  }
   // A segment much shorter than the target says nothing about the rate (RFC 8216bis: runs of 0.5 to 1.5 targets count).
   if (!segment.gap && segment.duration_us >= s_to_us(target_duration_s_) / 2)
     peak_bps_ = std::max(peak_bps_, segment.bytes * 8'000'000 / segment.duration_us);
@@ -248,6 +252,15 @@ bool HlsTimeline::judge_end(const StreamStore& store, Now now) {
   return true;
 }
 
+// Rounded up, so that a multivariant playlist does not change with every segment.
+std::uint64_t HlsTimeline::average_bps() const {
+  if (whole_us_ == 0) return 0;
+  const std::uint64_t exact = whole_bytes_ * 8'000'000 / whole_us_;
+  std::uint64_t step = 1;
+  while (exact / step >= 64) step *= 2;
+  return (exact + step - 1) / step * step;
+}
+
 std::uint64_t HlsTimeline::discontinuity_sequence() const {
   if (listed_.empty()) return 0;
   return listed_.front().discontinuity - (listed_.front().tagged ? 1u : 0u);
@@ -269,8 +282,7 @@ PlaceState HlsTimeline::judge(const PlaylistPlace& place) const {
   std::uint64_t msn = place.msn;
   std::uint64_t part = *place.part;
   if (msn < next_) {
-    const ListedSegment* segment = find_segment(epoch_, msn);
-    if (segment == nullptr || part < segment->marks.size() || msn + 1 < next_) return PlaceState::listed;
+    if (msn + 1 < next_ || listed_.empty() || part < listed_.back().marks.size()) return PlaceState::listed;
     msn = next_;
     part = 0;
   }

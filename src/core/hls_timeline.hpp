@@ -67,6 +67,8 @@ struct ListedSegment {
 struct PlaylistPlace {
   std::uint64_t msn = 0;
   std::optional<std::uint64_t> part;
+
+  auto operator<=>(const PlaylistPlace&) const = default;
 };
 enum class PlaceState : std::uint8_t { listed, awaited, too_far };
 
@@ -88,6 +90,8 @@ class HlsTimeline {
   std::optional<ChunkPos> hint() const;
   PlaceState judge(const PlaylistPlace& place) const;
   std::uint64_t peak_bps() const { return peak_bps_; }
+  std::uint64_t average_bps() const;               // over the epoch, in steps of at most 1/32; 0: not known
+  std::uint64_t forgotten() const { return forgotten_; }  // rises with each segment that is not fetchable any more
   std::uint64_t deadline_us() const;               // mono; UINT64_MAX = none
 
   // A part, or the INIT at exactly this segment, of what is listed or left the list less than its own duration ago.
@@ -123,6 +127,8 @@ class HlsTimeline {
   std::uint32_t target_duration_s_ = 2;
   std::uint64_t part_target_us_ = 0;
   std::uint64_t peak_bps_ = 0;
+  std::uint64_t whole_bytes_ = 0, whole_us_ = 0;   // of the segments without holes in epoch_
+  std::uint64_t forgotten_ = 0;
   std::uint64_t wait_until_us_ = 0;                // a hole is awaited
   std::uint64_t end_at_us_ = 0;                    // ENDLIST is due
   bool ended_ = false;

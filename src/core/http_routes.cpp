@@ -67,18 +67,42 @@ std::optional<std::uint16_t> parse_decimal_u16(std::string_view text) {
   return static_cast<std::uint16_t>(*value);
 }
 
-bool may_share(std::string_view target) {
-  const auto path = target.substr(0, target.find('?'));
-  return path.starts_with("/live/") && (path.ends_with(".m3u8") || path.ends_with(".m4s") || path.ends_with(".ts") ||
-                                        path.ends_with(".mp4"));
-}
-
 std::optional<std::string_view> query_value(std::string_view query, std::string_view name) {
   while (!query.empty()) {
     std::string_view pair = take_until(query, '&');
     if (take_until(pair, '=') == name) return pair;
   }
   return std::nullopt;
+}
+
+// Of playlists only those whose query is made of delivery directives: anything else would let a stranger fill io's table
+// with names of the same octets. Media is named without a query.
+bool may_share(std::string_view target) {
+  constexpr std::string_view prefix = "/live/";
+  constexpr std::size_t longest = 512;
+  if (target.size() > longest || !target.starts_with(prefix)) return false;
+  const auto mark = target.find('?');
+  const std::string_view path = target.substr(0, mark);
+  if (mark == std::string_view::npos)
+    return path.ends_with(".m3u8") || path.ends_with(".m4s") || path.ends_with(".ts") || path.ends_with(".mp4");
+  if (!path.ends_with(".m3u8")) return false;
+  std::string_view query = target.substr(mark + 1);
+  while (!query.empty()) {
+    std::string_view pair = take_until(query, '&');
+    const std::string_view name = take_until(pair, '=');
+    if (name != "_HLS_msn" && name != "_HLS_part" && name != "_HLS_skip") return false;
+  }
+  return true;
+}
+
+HttpAsk ask_of(const HttpRequest& request) {
+  HttpAsk ask{request.id, request.method == "HEAD", accepts_gzip(request.header("accept-encoding")), nullptr};
+  const std::string_view range = request.header("range");
+  const std::string_view if_none_match = request.header("if-none-match");
+  if (!range.empty() || !if_none_match.empty())
+    ask.conditions = std::make_shared<const HttpConditions>(
+        HttpConditions{std::string(range), std::string(request.header("if-range")), std::string(if_none_match)});
+  return ask;
 }
 
 bool accepts_gzip(std::string_view accept_encoding) {
@@ -204,20 +228,21 @@ bool etag_matches(std::string_view if_none_match, std::string_view etag) {
   return false;
 }
 
-HttpResponse conditional_media(const HttpRequest& request, HttpResponse whole, const std::string& etag) {
+HttpResponse conditional_media(const HttpAsk& ask, HttpResponse whole, const std::string& etag) {
   whole.headers.emplace_back("ETag", etag);
-  if (etag_matches(request.header("if-none-match"), etag)) {
+  if (ask.conditions && etag_matches(ask.conditions->if_none_match, etag)) {
     whole.status = 304;
     whole.pieces.clear();
     return whole;
   }
   if (whole.open) return whole;  // its length is not there yet
   whole.headers.emplace_back("Accept-Ranges", "bytes");
-  const std::string_view if_range = request.header("if-range");
+  if (!ask.conditions) return whole;
+  const std::string& if_range = ask.conditions->if_range;
   if (!if_range.empty() && if_range != etag) return whole;
   const std::uint64_t size = total_bytes(whole.pieces);
   ByteRange range;
-  switch (parse_range(request.header("range"), size, range)) {
+  switch (parse_range(ask.conditions->range, size, range)) {
     case RangeKind::whole: return whole;
     case RangeKind::unsatisfiable: {
       HttpResponse refused = error_response(416, "the range asked for begins after the last octet");

@@ -1,9 +1,11 @@
-// Decides the small rules of HTTP that every route shares: decimals and queries in URLs, ranges, gzip, CORS, errors.
+// Decides the small rules of HTTP that every route shares: decimals and queries in URLs, ranges, gzip, CORS, errors, and
+// which answers may be shared.
 // Never knows a stream and keeps no state.
-// Called by core/hls and core/node.
+// Called by core/hls, core/node and io's loops (may_share).
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,9 +18,6 @@ namespace streamr::core {
 std::optional<std::uint64_t> parse_decimal_u64(std::string_view text);
 std::optional<std::uint16_t> parse_decimal_u16(std::string_view text);
 
-// Targets whose answers io may share between clients: live playlists and media, not .chunk, which streams.
-bool may_share(std::string_view target);
-
 // First value of `name` in "a=1&b=2"; nothing is percent-decoded since no value of ours needs it.
 std::optional<std::string_view> query_value(std::string_view query, std::string_view name);
 
@@ -26,6 +25,21 @@ std::optional<std::string_view> query_value(std::string_view query, std::string_
 bool accepts_gzip(std::string_view accept_encoding);
 // Deterministic: the same octets give the same result.
 SharedBytes gzip(ByteView plain);
+
+// Whether requests for this target may share one answer (HttpResponse::shared): playlists and whole media below /live/.
+bool may_share(std::string_view target);
+
+// What of a request decides the form of its answer, small enough to keep while the request waits.
+struct HttpConditions { std::string range, if_range, if_none_match; };
+struct HttpAsk {
+  HttpId id = 0;
+  bool head = false;
+  bool gzip = false;
+  std::shared_ptr<const HttpConditions> conditions;  // null: none, as with most
+
+  bool plain_get() const { return !head && !conditions; }
+};
+HttpAsk ask_of(const HttpRequest& request);
 
 struct ByteRange { std::uint64_t first = 0; std::uint64_t length = 0; };
 enum class RangeKind { whole, part, unsatisfiable };
@@ -43,7 +57,7 @@ HttpResponse error_response(int status, std::string_view sentence);
 // Answers OPTIONS with 204 and every method but GET and HEAD with 405; nullopt: go on.
 std::optional<HttpResponse> answer_method(const HttpRequest& request);
 // 304 where If-None-Match names `etag`, 206 or 416 where Range asks for it, else the response as it is.
-HttpResponse conditional_media(const HttpRequest& request, HttpResponse whole, const std::string& etag);
+HttpResponse conditional_media(const HttpAsk& ask, HttpResponse whole, const std::string& etag);
 bool etag_matches(std::string_view if_none_match, std::string_view etag);
 void add_cors(HttpResponse& response);
 

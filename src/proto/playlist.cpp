@@ -75,14 +75,30 @@ void append_segment(std::string& out, const PlaylistSegment& segment) {
 }
 
 void append_low_latency_rules(std::string& out, const MediaPlaylist& playlist) {
-  if (!playlist.can_block) return;
-  out += "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES";
-  if (playlist.part_target_us != 0) {
-    out += ",PART-HOLD-BACK=";
-    append_seconds(out, 3 * playlist.part_target_us);
-    out += "\n#EXT-X-PART-INF:PART-TARGET=";
-    append_seconds(out, playlist.part_target_us);
+  if (playlist.can_block) {
+    out += "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES";
+    if (playlist.can_skip_until_us != 0) {
+      out += ",CAN-SKIP-UNTIL=";
+      append_seconds(out, playlist.can_skip_until_us);
+    }
+    if (playlist.part_hold_back_us != 0) {
+      out += ",PART-HOLD-BACK=";
+      append_seconds(out, playlist.part_hold_back_us);
+    }
+    out += '\n';
   }
+  if (playlist.part_target_us != 0) {
+    out += "#EXT-X-PART-INF:PART-TARGET=";
+    append_seconds(out, playlist.part_target_us);
+    out += '\n';
+  }
+}
+
+void append_report(std::string& out, const PlaylistReport& report) {
+  out += "#EXT-X-RENDITION-REPORT:URI=";
+  append_quoted(out, report.uri);
+  out += ",LAST-MSN=" + std::to_string(report.last_msn);
+  if (report.last_part) out += ",LAST-PART=" + std::to_string(*report.last_part);
   out += '\n';
 }
 
@@ -100,6 +116,7 @@ void append_rendition(std::string& out, const PlaylistRendition& rendition) {
 
 void append_variant(std::string& out, const PlaylistVariant& variant, const std::string& pathway_id) {
   out += "#EXT-X-STREAM-INF:BANDWIDTH=" + std::to_string(variant.bandwidth_bps);
+  if (variant.average_bps != 0) out += ",AVERAGE-BANDWIDTH=" + std::to_string(variant.average_bps);
   if (!variant.codecs.empty()) {
     out += ",CODECS=";
     append_quoted(out, variant.codecs);
@@ -142,6 +159,8 @@ std::string render_media_playlist(const MediaPlaylist& playlist) {
   out += "#EXT-X-MEDIA-SEQUENCE:" + std::to_string(playlist.media_sequence) + '\n';
   out += "#EXT-X-DISCONTINUITY-SEQUENCE:" + std::to_string(playlist.discontinuity_sequence) + '\n';
   out += "#EXT-X-INDEPENDENT-SEGMENTS\n";
+  if (playlist.skipped_segments != 0)
+    out += "#EXT-X-SKIP:SKIPPED-SEGMENTS=" + std::to_string(playlist.skipped_segments) + '\n';
   for (const PlaylistSegment& segment : playlist.segments) append_segment(out, segment);
   for (const PlaylistSegment& open : playlist.open) append_segment_head(out, open);
   if (!playlist.hint_uri.empty()) {
@@ -149,6 +168,7 @@ std::string render_media_playlist(const MediaPlaylist& playlist) {
     append_quoted(out, playlist.hint_uri);
     out += '\n';
   }
+  for (const PlaylistReport& report : playlist.reports) append_report(out, report);
   if (playlist.ended) out += "#EXT-X-ENDLIST\n";
   return out;
 }

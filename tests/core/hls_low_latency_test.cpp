@@ -26,7 +26,8 @@ TEST_CASE("parts near the edge are listed, the growing segment's too, and the ne
   next_part(world, true);
   CHECK(world.playlist() ==
         "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n"
-        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK=1.500000\n#EXT-X-PART-INF:PART-TARGET=0.500000\n"
+        "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12.000000,PART-HOLD-BACK=1.500000\n"
+        "#EXT-X-PART-INF:PART-TARGET=0.500000\n"
         "#EXT-X-MEDIA-SEQUENCE:100\n#EXT-X-DISCONTINUITY-SEQUENCE:0\n#EXT-X-INDEPENDENT-SEGMENTS\n"
         "#EXT-X-MAP:URI=\"" +
             epoch +
@@ -267,7 +268,7 @@ TEST_CASE("a source without parts is listed by segments alone, and still lets a 
   const std::string text = world.playlist();
   CHECK_FALSE(holds(text, "EXT-X-PART"));
   CHECK_FALSE(holds(text, "HINT"));
-  CHECK(holds(text, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES\n"));
+  CHECK(holds(text, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,CAN-SKIP-UNTIL=12.000000\n"));
   CHECK_FALSE(world.ask("/0.m3u8?_HLS_msn=101").has_value());
   world.push(0, proto::independent | proto::last_in_segment, HlsWorld::octets(50, 5), 2'000'000);
   CHECK(world.hls.poll_reply()->response.status == 200);

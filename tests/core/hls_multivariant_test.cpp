@@ -64,7 +64,7 @@ TEST_CASE("audio tracks form one group, and its largest rate is added to each vi
   const std::string text = text_of(world.get(".m3u8"));
   CHECK(holds(
       text,
-      "#EXT-X-STREAM-INF:BANDWIDTH=224000,CODECS=\"avc1.64001f,mp4a.40.2,Opus\",RESOLUTION=640x360,AUDIO=\"audio\","));
+      "#EXT-X-STREAM-INF:BANDWIDTH=224000,AVERAGE-BANDWIDTH=152832,CODECS=\"avc1.64001f,mp4a.40.2,Opus\",RESOLUTION=640x360,AUDIO=\"audio\","));
   CHECK(holds(text, "#EXT-X-STREAM-INF:BANDWIDTH=864000,CODECS=\"hvc1."));
   CHECK(holds(text,
               "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"Audio "
