@@ -60,6 +60,14 @@ struct HttpResponse {
 struct HttpServed {
   std::array<std::uint64_t, 6> requests{};  // by the first digit of the status
   std::uint64_t playlist_bytes = 0, media_bytes = 0;
+
+  bool any() const { return playlist_bytes != 0 || media_bytes != 0 || requests != std::array<std::uint64_t, 6>{}; }
+  HttpServed& operator+=(const HttpServed& more) {
+    for (std::size_t i = 0; i < requests.size(); ++i) requests[i] += more.requests[i];
+    playlist_bytes += more.playlist_bytes;
+    media_bytes += more.media_bytes;
+    return *this;
+  }
 };
 
 }  // namespace streamr::core

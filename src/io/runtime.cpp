@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "base/overloaded.hpp"
 #include "io/sigpipe.hpp"
 #include "io/system.hpp"
 
@@ -18,13 +19,6 @@ namespace {
 constexpr std::size_t commands_waiting = 1024;
 constexpr int rounds_a_turn = 64;                   // then the sockets have their turn again
 constexpr std::uint64_t force_before_us = 100'000;  // what closing by force is given out of the deadline
-
-template <class... Fs>
-struct Overloaded : Fs... {
-  using Fs::operator()...;
-};
-template <class... Fs>
-Overloaded(Fs...) -> Overloaded<Fs...>;
 
 // An address that others can use where the socket listens on all: the first one that is not loopback.
 std::string reachable_host(const std::string& host) {
@@ -90,7 +84,8 @@ Status Runtime::open() {
   sockets_ = std::make_unique<TransportLoop>(&loop_);
   if (const int error = sockets_->poller.open(); error != 0)
     return fail(STREAMR_E_IO, std::string("no event loop: ") + uv_strerror(error));
-  server_ = std::make_unique<Server>(&loop_, *sockets_, handler, options_.server);
+  server_ = std::make_unique<ServingGroup>(&loop_, *sockets_, handler, options_.server, std::max(1u, options_.loops),
+                                           [this] { uv_async_send(&wake_); });
   dialer_ = std::make_unique<Dialer>(&loop_, handler);
   coordinator_ = std::make_unique<CoordinatorClient>(&loop_, handler);
   state_ = std::make_unique<StateDir>(&loop_, options_.state_dir);
@@ -135,6 +130,7 @@ void Runtime::pump() {
   int rounds = 0;
   for (bool more = true; more && rounds < rounds_a_turn; ++rounds) {
     commands_.run_all();
+    server_->take_in();
     if (phase_ >= Phase::closing) return;
     const Now now = read_clocks();
     if (node_->deadline_us() <= now.mono_us && rounds == 0) node_->on_time(now);

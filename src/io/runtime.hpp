@@ -17,7 +17,7 @@
 #include "io/command_queue.hpp"
 #include "io/coordinator_client.hpp"
 #include "io/dialer.hpp"
-#include "io/server.hpp"
+#include "io/serving_group.hpp"
 #include "io/state_dir.hpp"
 
 namespace streamr::io {
@@ -29,6 +29,7 @@ struct RuntimeOptions {
   std::string state_dir;
   bool host_loop = false;
   ServerOptions server;
+  unsigned loops = 1;  // that serve the port; those beyond the first have a thread each
   std::function<void(core::NodeEvent)> on_event;  // on the loop's thread; must not block
 };
 
@@ -99,7 +100,7 @@ class Runtime final : Handler {
   uv_timer_t timer_{};
   CommandQueue commands_;
   std::unique_ptr<TransportLoop> sockets_;
-  std::unique_ptr<Server> server_;
+  std::unique_ptr<ServingGroup> server_;
   std::unique_ptr<Dialer> dialer_;
   std::unique_ptr<CoordinatorClient> coordinator_;
   std::unique_ptr<StateDir> state_;

@@ -30,7 +30,9 @@ Error io_failure(const HostPort& address, int error) {
 }  // namespace
 
 Server::Server(uv_loop_t* loop, TransportLoop& sockets, Handler& handler, ServerOptions options)
-    : loop_(loop), sockets_(sockets), handler_(handler), options_(options) {
+    : loop_(loop), sockets_(sockets), handler_(handler), options_(std::move(options)) {
+  if (!options_.ledger) options_.ledger = std::make_shared<AddressLedger>();
+  last_http_id_ = options_.first_http_id;
   uv_timer_init(loop_, &timer_);
   timer_.data = this;
   timer_open_ = true;
@@ -118,7 +120,8 @@ void Server::refuse_for_descriptors() {
 void Server::take(int fd) {
   sockaddr_storage name{};
   socklen_t size = sizeof name;
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&name), &size) != 0 || connections_.size() >= options_.connections) {
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&name), &size) != 0 ||
+      !options_.ledger->enter(options_.connections)) {
     ::close(fd);
     return;
   }
@@ -136,18 +139,12 @@ void Server::take(int fd) {
 }
 
 bool Server::count_up(const std::string& address, Kind kind) {
-  auto& counts = addresses_[address];
-  std::size_t& count = kind == Kind::http ? counts.http : counts.websocket;
-  if (count >= (kind == Kind::http ? options_.http_an_address : options_.websockets_an_address)) return false;
-  ++count;
-  return true;
+  return options_.ledger->count_up(
+      address, kind, kind == Kind::http ? options_.http_an_address : options_.websockets_an_address);
 }
 
 void Server::count_down(const std::string& address, Kind kind) {
-  const auto found = addresses_.find(address);
-  if (found == addresses_.end()) return;
-  --(kind == Kind::http ? found->second.http : found->second.websocket);
-  if (found->second.http == 0 && found->second.websocket == 0) addresses_.erase(found);
+  options_.ledger->count_down(address, kind);
 }
 
 void Server::on_tick() {
@@ -249,6 +246,7 @@ void Server::close_all() {
 void Server::forget(Connection* connection) {
   const auto found = connections_.find(connection);
   if (found == connections_.end()) return;
+  options_.ledger->leave();
   gone_.push_back(std::move(found->second));
   connections_.erase(found);
 }

@@ -15,6 +15,7 @@
 #include "base/result.hpp"
 #include "core/http.hpp"
 #include "io/address.hpp"
+#include "io/address_ledger.hpp"
 #include "io/answer_table.hpp"
 #include "io/handler.hpp"
 #include "io/transport.hpp"
@@ -39,6 +40,8 @@ struct ServerOptions {
   int kernel_send_bytes = 512 * 1024;    // SO_SNDBUF
   int kernel_unsent_bytes = 128 * 1024;  // TCP_NOTSENT_LOWAT: what waits stays here, where it can be dropped
   bool reuse_port = false;               // several loops on one port
+  HttpId first_http_id = 0;              // loops number their requests apart
+  std::shared_ptr<AddressLedger> ledger;  // of all loops of a port; null: an own one
 };
 
 class Server final : Poller::Watcher {
@@ -72,10 +75,7 @@ class Server final : Poller::Watcher {
 
  private:
   friend class Connection;
-  enum class Kind { http, websocket };
-  struct AddressCount {
-    std::size_t http = 0, websocket = 0;
-  };
+  using Kind = AddressLedger::Kind;
 
   void on_ready(std::uint32_t events) override;  // somebody connects
   bool take_one();
@@ -111,7 +111,6 @@ class Server final : Poller::Watcher {
   std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
   std::unordered_map<LinkId, Connection*> links_;
   std::unordered_map<HttpId, Connection*> exchanges_;
-  std::unordered_map<std::string, AddressCount> addresses_;
   std::vector<Connection*> dirty_;
   std::vector<std::unique_ptr<Connection>> gone_;  // freed when nobody can stand in their code any more
   HttpId last_http_id_ = 0;
