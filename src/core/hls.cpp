@@ -125,6 +125,27 @@ void HlsStream::on_closed(HttpId id) {
   }
 }
 
+void HlsStream::give_up() {
+  for (auto& [track, shown] : state_->tracks) {
+    for (const auto& [awaited, group] : shown.held)
+      for (const WaitingGroup::Waiting& one : group.waiting)
+        state_->replies.push_back({one.ask.id, error_response(404, "this stream is not carried here any longer")});
+    shown.held.clear();
+  }
+  for (const auto& [chunk, bodies] : state_->open_bodies)
+    for (const State::Open& open : bodies) state_->pieces.push_back({open.body.id, {}, true});
+  state_->open_bodies.clear();
+  forget_shared();
+}
+
+void HlsStream::forget_shared() {
+  for (auto& [track, shown] : state_->tracks) {
+    shown.forget_text();
+    shown.media.expire();
+  }
+  state_->multivariant.clear();
+}
+
 std::optional<HlsStream::Reply> HlsStream::poll_reply() {
   if (state_->replies.empty()) return std::nullopt;
   Reply reply = std::move(state_->replies.front());

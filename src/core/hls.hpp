@@ -37,6 +37,8 @@ class HlsStream {
   // by poll_reply.
   std::optional<HttpResponse> get(const HttpRequest& request, std::string_view rest, Now now);
   void on_closed(HttpId id);                         // the client of a held or open answer went away
+  void give_up();                                    // the stream goes: answers all that wait, ends what is open
+  void forget_shared();                              // no answer holds any longer: an address means another stream now
 
   struct Reply { HttpId id; HttpResponse response; };
   struct Pieces { HttpId id; std::vector<SharedBytes> pieces; bool end; };

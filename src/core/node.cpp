@@ -125,14 +125,9 @@ void Node::State::close_unwanted(const StreamId& id, Now now) {
   save_state(*stream, now);
   remembered[id] = {stream->verifier.highest_epoch(), {stream->next_segment, stream->discontinuity}};
   if (!stream->alias.empty()) aliases.erase(stream->alias);
-  for (auto at = held_http.begin(); at != held_http.end();) {
-    if (at->second == id) {
-      emit(HttpPieces{at->first, {}, true});
-      at = held_http.erase(at);
-    } else {
-      ++at;
-    }
-  }
+  if (stream->hls) stream->hls->give_up();
+  drain_hls(*stream);
+  std::erase_if(held_http, [&](const auto& held) { return held.second == id; });
   streams.erase(id);
 }
 

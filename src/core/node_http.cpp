@@ -116,6 +116,14 @@ HttpResponse Node::State::answer_receipt(const HttpRequest& request, Now now) {
   return answer;
 }
 
+// Answers under an alias that changes hands are not those of its new stream.
+void Node::State::set_alias(const std::string& alias, const StreamId& id) {
+  const auto [at, fresh] = aliases.try_emplace(alias, id);
+  if (fresh || at->second == id) return;
+  if (Stream* before = find_stream(at->second); before != nullptr && before->hls) before->hls->forget_shared();
+  at->second = id;
+}
+
 void Node::State::drain_hls(Stream& stream) {
   if (!stream.hls) return;
   while (auto reply = stream.hls->poll_reply()) {

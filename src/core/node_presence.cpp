@@ -131,7 +131,7 @@ void Node::State::apply_assignments(const Assignments& given, Now now) {
     stream.is_origin = assignment.upstreams.empty();
     if (!assignment.alias.empty()) {
       stream.alias = assignment.alias;
-      aliases[assignment.alias] = assignment.stream;
+      set_alias(assignment.alias, assignment.stream);
     }
     stream.steering_url =
         config.coordinator_url.empty() ? "" : config.coordinator_url + "/steering/" + to_hex(assignment.stream.view());

@@ -35,7 +35,7 @@ Result<PublicationId> Node::State::publish(PublishOptions options, Now now) {
   if (!added) return added.error();
   stream.configured = true;
   stream.alias = options.alias;
-  if (!options.alias.empty()) aliases[options.alias] = stream.store.id();
+  if (!options.alias.empty()) set_alias(options.alias, stream.store.id());
   auto& publication = stream.publication.emplace(next_id++, std::move(options));
   publication.opened_us = now.mono_us;
   if (continues) number_publication(stream, stream.next_segment, now);

@@ -294,6 +294,7 @@ struct Node::State final : LinkHost {
   void on_http(const HttpRequest& request, Now now);
   std::optional<HttpResponse> answer_http(const HttpRequest& request, Now now);
   HttpResponse answer_receipt(const HttpRequest& request, Now now);
+  void set_alias(const std::string& alias, const StreamId& id);
   void drain_hls(Stream& stream);
   NodeStats stats(Now now) const;
   StreamStats stream_stats(const Stream& stream, Now now) const;

@@ -91,7 +91,7 @@ void Node::State::on_session(const SessionGranted& granted, Now now) {
   stream.steering_url = granted.steering_url;
   if (watch.options.stream.size() != 64) {
     stream.alias = watch.options.stream;
-    aliases[stream.alias] = granted.stream;
+    set_alias(stream.alias, granted.stream);
   }
   stream.sources_began_us = now.mono_us;
   set_offers(stream, granted.relays, now);

@@ -139,6 +139,38 @@ TEST_CASE("a stream that is carried no more shares nothing") {
   CHECK(stale(media));
 }
 
+TEST_CASE("a stream that goes answers all who wait, ends what is open and shares nothing") {
+  HlsWorld world;
+  live(world, 2);
+  const auto playlist = world.get("/0.m3u8");
+  CHECK_FALSE(world.ask("/0.m3u8?_HLS_msn=102&_HLS_part=1").has_value());
+  CHECK_FALSE(world.ask(world.place(1) + "102.0.m4s").has_value());
+  const auto part = world.sign(0, proto::independent, HlsWorld::octets(40'000, 9));
+  world.announce(part);
+  CHECK(world.get(world.place() + "102.0.chunk").open);
+  world.hls.give_up();
+  int answered = 0;
+  for (auto reply = world.hls.poll_reply(); reply; reply = world.hls.poll_reply(), ++answered)
+    CHECK(reply->response.status == 404);
+  CHECK(answered == 2);
+  CHECK(world.hls.poll_pieces()->end);
+  CHECK_FALSE(world.hls.poll_pieces().has_value());
+  CHECK(stale(playlist));
+}
+
+TEST_CASE("an address that means another stream now shares nothing of the one before") {
+  HlsWorld world;
+  live(world, 2);
+  const auto playlist = world.get("/0.m3u8");
+  const auto multivariant = world.get(".m3u8");
+  const auto media = world.get(world.place() + "100.m4s");
+  world.hls.forget_shared();
+  CHECK(stale(playlist));
+  CHECK(stale(multivariant));
+  CHECK(stale(media));
+  CHECK_FALSE(stale(world.get("/0.m3u8")));
+}
+
 // What io does with shared answers: it keeps each until it is stale. Whatever happens, what it keeps must be what the
 // core would say now.
 TEST_CASE("whatever happens, an answer that is not stale is the one that a fresh request gets") {
