@@ -37,6 +37,12 @@ void Connection::start(int fd, std::string peer_address, bool admitted) {
     ::close(fd);
     return close_now(uv_strerror(error));
   }
+  if (server_.options_.tls) {
+    if (!admitted) return close_now("too many connections from this address");  // a handshake is more than it gets
+    auto session = TlsSession::accept(server_.options_.tls->context(), server_.loop().tls_rooms);
+    if (!session) return close_now("no memory for TLS");
+    socket_.start_tls(std::move(session));
+  }
   socket_.set_reading(true);
   if (!admitted) refuse({503, "too many connections from this address"});
 }
@@ -60,7 +66,12 @@ void Connection::on_read_end() {
 }
 
 void Connection::on_failed(int error) {
-  close_now(uv_strerror(error));
+  const std::string problem = socket_.tls_problem();
+  close_now(problem.empty() ? uv_strerror(error) : problem);
+}
+
+void Connection::on_not_tls() {
+  refuse({400, "this port speaks TLS: use https:// or wss://"});
 }
 
 void Connection::take_http(ByteView bytes) {

@@ -60,6 +60,7 @@ class Connection final : Transport::Owner, WsReceiver::Sink, AnswerTable::Waiter
   void on_octets(ByteView octets) override;
   void on_read_end() override;
   void on_failed(int error) override;
+  void on_not_tls() override;
   void on_drained() override { flush(); }
   void on_answer(const PreparedAnswer& answer) override;
   void on_ws_message(SharedBytes message) override;

@@ -1,35 +1,38 @@
-// Decides how a node dials other relays: WebSocket over TCP or TLS with libwebsockets on the loop that the node has
-// already. Never redials (the core says when) and never blocks: names are resolved beside the loop. Runs on the loop's
-// thread only. Called by runtime.
+// Decides how a node dials other relays: names, addresses in turn, TCP or TLS, the WebSocket handshake, its time limits
+// and its silence. Never redials (the core says when) and never blocks: names are resolved beside the loop. Runs on the
+// loop's thread only. Called by runtime.
 #pragma once
 
 #include <uv.h>
 
-#include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "io/address.hpp"
 #include "io/handler.hpp"
-
-struct lws;
-struct lws_context;
-struct lws_vhost;
+#include "io/tls_context.hpp"
+#include "io/transport.hpp"
+#include "io/ws_frame.hpp"
 
 namespace streamr::io {
 
 struct DialerOptions {
-  std::uint64_t connect_within_ms = 5'000;
+  std::uint64_t connect_within_ms = 5'000;  // from dial() to the open WebSocket
+  std::uint64_t next_address_ms = 1'000;    // then another address of the same name is tried
   std::uint64_t close_within_ms = 2'000;
+  std::uint64_t ping_after_ms = 10'000;  // nothing was heard for so long
+  std::uint64_t silence_ms = limits::silence_us / 1000;
   std::uint64_t queue_bytes = 8 * 1024 * 1024;
   int kernel_unsent_bytes = 128 * 1024;
+  std::string extra_authorities;  // a PEM file, trusted for wss beside the system's
 };
 
 class Dialer {
  public:
-  Dialer(uv_loop_t* loop, Handler& handler, DialerOptions options = {});
+  Dialer(uv_loop_t* loop, TransportLoop& sockets, Handler& handler, DialerOptions options = {});
   ~Dialer();
   Dialer(const Dialer&) = delete;
   Dialer& operator=(const Dialer&) = delete;
@@ -45,44 +48,40 @@ class Dialer {
 
   // Closes all without good-bye; idle() follows after some turns of the loop.
   void close_all();
-  bool idle() const { return !context_ && !timer_open_ && lookups_ == 0 && watches_open_ == 0; }
+  bool idle() const { return links_.empty() && !timer_open_ && lookups_ == 0; }
   std::size_t link_count() const { return links_.size(); }
 
-  struct Link;
-  // For the library's callback.
-  int on_event(lws* socket, int reason, void* in, std::size_t size);
-
  private:
+  struct Link;
   struct Lookup;
-  struct Watch;
-  bool open_context();
-  lws_vhost* vhost(bool tls);
-  void look_up(LinkId link, const char* host);
-  void connect(LinkId link, const std::string& address);
-  void end(LinkId link, const std::string& why);
-  void kill(LinkId link, const std::string& why);
+
+  void look_up(Link& link);
+  void connect_next(Link& link);
+  int open_socket(Link& link, const sockaddr_storage& address);
+  bool start_tls(Link& link);
+  void opened(Link& link);
+  SharedBytes frame(std::uint8_t first_octet, std::span<const SharedBytes> pieces);
+  void mark_dirty(Link& link);
+  void flush_link(Link& link);
   void on_tick();
-  void turn();
-  void watch(Link& link);
-  void unwatch(LinkId link);
-  int on_receive(lws* socket, Link& link, const std::uint8_t* octets, std::size_t size);
-  int on_writable(lws* socket, Link& link);
+  void tick(Link& link, std::uint64_t now_ms);
+  void end(LinkId id, const std::string& why);
+  std::uint64_t now_ms() const { return uv_now(loop_); }
 
   uv_loop_t* loop_;
+  TransportLoop& sockets_;
   Handler& handler_;
   DialerOptions options_;
-  lws_context* context_ = nullptr;  // opened by the first dial; the library sets it to null when it is gone
-  lws_vhost* plain_ = nullptr;
-  lws_vhost* secure_ = nullptr;
+  TlsContext tls_;  // made by the first wss
   bool closing_ = false;
   uv_timer_t timer_{};
   bool timer_open_ = false;
   std::size_t lookups_ = 0;
   std::unordered_map<LinkId, std::unique_ptr<Link>> links_;
-  std::unordered_map<LinkId, Watch*> watches_;  // may outlive their link, until the library let the socket go
-  std::size_t watches_open_ = 0;
-  bool dirty_ = false;
-  bool turning_ = false;
+  std::vector<std::unique_ptr<Link>> gone_;  // freed when nobody can stand in their code any more
+  std::vector<LinkId> dirty_;
+  std::array<WsMask, 64> masks_{};  // unpredictable, drawn together, each used once
+  std::size_t masks_left_ = 0;
 };
 
 }  // namespace streamr::io

@@ -2,7 +2,7 @@
 
 namespace streamr::io {
 
-void HttpEngine::begin() {
+void HttpEngine::begin(Reads what) {
   fields.clear();
   body = nullptr;
   keep_alive = head_done = complete = body_too_long = in_value_ = false;
@@ -22,9 +22,9 @@ void HttpEngine::begin() {
     self(parser).in_value_ = true;
     return 0;
   };
-  llhttp_init(&parser_, HTTP_REQUEST, &settings_);
+  llhttp_init(&parser_, what == Reads::requests ? HTTP_REQUEST : HTTP_RESPONSE, &settings_);
 #else
-  http_parser_init(&parser_, HTTP_REQUEST);
+  http_parser_init(&parser_, what == Reads::requests ? HTTP_REQUEST : HTTP_RESPONSE);
 #endif
   parser_.data = this;
 }

@@ -1,6 +1,6 @@
 // Decides how the kept HTTP parser is driven: llhttp (STREAMR_HTTP_LLHTTP) or http_parser (STREAMR_HTTP_PARSER),
-// request mode, strict as far as the library was built so. Never judges what it collected; that is http_parser.cpp, its
-// only caller.
+// strict as far as the library was built so. Never judges what it collected; that is http_parser.cpp for requests and
+// ws_client.cpp for answers, its only callers.
 #pragma once
 
 #include <string>
@@ -26,7 +26,8 @@ struct HttpEngine {
   bool complete = false;
   bool body_too_long = false;
 
-  void begin();
+  enum class Reads : std::uint8_t { requests, answers };
+  void begin(Reads what = Reads::requests);
   // Stops after the last octet of a request; `taken` tells where.
   bool feed(const char* data, std::size_t size, std::size_t* taken = nullptr);
   const char* problem() const;

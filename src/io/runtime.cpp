@@ -86,7 +86,7 @@ Status Runtime::open() {
     return fail(STREAMR_E_IO, std::string("no event loop: ") + uv_strerror(error));
   server_ = std::make_unique<ServingGroup>(&loop_, *sockets_, handler, options_.server, std::max(1u, options_.loops),
                                            [this] { uv_async_send(&wake_); });
-  dialer_ = std::make_unique<Dialer>(&loop_, handler);
+  dialer_ = std::make_unique<Dialer>(&loop_, *sockets_, handler, options_.dialer);
   coordinator_ = std::make_unique<CoordinatorClient>(&loop_, handler);
   state_ = std::make_unique<StateDir>(&loop_, options_.state_dir);
 
@@ -108,7 +108,7 @@ Status Runtime::open() {
 
 std::string Runtime::advertised() const {
   if (!options_.node.advertise_url.empty()) return options_.node.advertise_url;
-  return "ws://" + format_host_port(reachable_host(listening_->host), listening_->port) + "/relay";
+  return (options_.server.tls ? "wss://" : "ws://") + format_host_port(reachable_host(listening_->host), listening_->port) + "/relay";
 }
 
 void Runtime::run_thread() {
@@ -273,8 +273,8 @@ void Runtime::release() {
   host_fd_ = -1;
   if (!loop_open_) return;
   server_.reset();
-  sockets_.reset();
   dialer_.reset();
+  sockets_.reset();
   coordinator_.reset();
   state_.reset();
   node_.reset();

@@ -29,6 +29,7 @@ struct RuntimeOptions {
   std::string state_dir;
   bool host_loop = false;
   ServerOptions server;
+  DialerOptions dialer;
   unsigned loops = 1;  // that serve the port; those beyond the first have a thread each
   std::function<void(core::NodeEvent)> on_event;  // on the loop's thread; must not block
 };

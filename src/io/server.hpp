@@ -18,6 +18,7 @@
 #include "io/address_ledger.hpp"
 #include "io/answer_table.hpp"
 #include "io/handler.hpp"
+#include "io/tls_context.hpp"
 #include "io/transport.hpp"
 
 namespace streamr::io {
@@ -40,6 +41,7 @@ struct ServerOptions {
   int kernel_send_bytes = 512 * 1024;    // SO_SNDBUF
   int kernel_unsent_bytes = 128 * 1024;  // TCP_NOTSENT_LOWAT: what waits stays here, where it can be dropped
   bool reuse_port = false;               // several loops on one port
+  std::shared_ptr<TlsServer> tls;        // null: http and ws; else https and wss, shared by all loops
   HttpId first_http_id = 0;              // loops number their requests apart
   std::shared_ptr<AddressLedger> ledger;  // of all loops of a port; null: an own one
 };

@@ -64,7 +64,7 @@ void Transport::read(bool until_end) {
       reading_ = false;
       return owner_.on_read_end();
     }
-    owner_.on_octets({buffer.data(), static_cast<std::size_t>(count)});
+    take({buffer.data(), static_cast<std::size_t>(count)});
     if (!open() || !reading_) return;
     if (static_cast<std::size_t>(count) < buffer.size() && !until_end) return;
   }
@@ -78,11 +78,15 @@ void Transport::push(SharedBytes piece) {
 }
 
 int Transport::flush() {
-  return blocked_ || queued_bytes_ == 0 || !open() ? 0 : write();
+  return blocked_ || empty() || !open() ? 0 : write();
 }
 
 int Transport::write() {
   blocked_ = false;
+  return tls_ ? write_records() : write_pieces();
+}
+
+int Transport::write_pieces() {
   while (queued_bytes_ != 0) {
     std::array<iovec, pieces_a_write> vectors;
     std::size_t count = 0, wanted = 0;
@@ -135,7 +139,12 @@ void Transport::consume(std::size_t octets) {
 }
 
 void Transport::shut_down() {
-  if (open()) ::shutdown(fd_, SHUT_WR);
+  if (!open()) return;
+  if (tls_) {
+    tls_->end();
+    flush();
+  }
+  ::shutdown(fd_, SHUT_WR);
 }
 
 void Transport::close() {
@@ -143,6 +152,7 @@ void Transport::close() {
   loop_.poller.remove(fd_, *this);
   ::close(std::exchange(fd_, -1));
   std::vector<SharedBytes>().swap(pieces_);
+  tls_.reset();
   front_ = front_offset_ = 0;
   queued_bytes_ = 0;
   reading_ = blocked_ = false;

@@ -16,8 +16,17 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
-// Whether a comma-separated list, over all fields of that name, holds the word.
-bool list_has(const HttpHead& head, std::string_view name, std::string_view word, bool ignoring_case) {
+// Sixteen octets in base64: 22 digits and two signs of equality.
+bool is_key(std::string_view key) {
+  const auto digit = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
+  };
+  return key.size() == 24 && key.ends_with("==") && std::all_of(key.begin(), key.end() - 2, digit);
+}
+
+}  // namespace
+
+bool header_list_has(const HttpHead& head, std::string_view name, std::string_view word, bool ignoring_case) {
   for (const auto& [field, value] : head.headers) {
     if (field != name) continue;
     std::string_view rest = value;
@@ -33,15 +42,7 @@ bool list_has(const HttpHead& head, std::string_view name, std::string_view word
   return false;
 }
 
-// Sixteen octets in base64: 22 digits and two signs of equality.
-bool is_key(std::string_view key) {
-  const auto digit = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
-  };
-  return key.size() == 24 && key.ends_with("==") && std::all_of(key.begin(), key.end() - 2, digit);
-}
-
-std::string accept_value(std::string_view key) {
+std::string websocket_accept_value(std::string_view key) {
   std::string text(key);
   text += "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // RFC 6455 §1.3
   unsigned char digest[20] = {};
@@ -52,25 +53,23 @@ std::string accept_value(std::string_view key) {
   return std::string(reinterpret_cast<const char*>(base64), static_cast<std::size_t>(length));
 }
 
-}  // namespace
-
 bool asks_for_websocket(const HttpHead& head) {
-  return list_has(head, "upgrade", "websocket", true);
+  return header_list_has(head, "upgrade", "websocket", true);
 }
 
 std::optional<HttpRefusal> websocket_refusal(const HttpHead& head) {
   if (head.method != "GET" || !head.http_1_1) return HttpRefusal{400, "a WebSocket begins with GET over HTTP/1.1"};
-  if (!list_has(head, "connection", "upgrade", true)) return HttpRefusal{400, "Connection: Upgrade is missing"};
+  if (!header_list_has(head, "connection", "upgrade", true)) return HttpRefusal{400, "Connection: Upgrade is missing"};
   if (head.header("sec-websocket-version") != "13") return HttpRefusal{400, "Sec-WebSocket-Version 13 is expected"};
   if (!is_key(head.header("sec-websocket-key"))) return HttpRefusal{400, "Sec-WebSocket-Key is 16 octets in base64"};
-  if (!list_has(head, "sec-websocket-protocol", ws_subprotocol, false))
+  if (!header_list_has(head, "sec-websocket-protocol", ws_subprotocol, false))
     return HttpRefusal{400, "the WebSocket subprotocol streamr.relay.v1 is expected"};
   return std::nullopt;
 }
 
 std::string websocket_answer(const HttpHead& head) {
   return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-         accept_value(head.header("sec-websocket-key")) + "\r\nSec-WebSocket-Protocol: " + std::string(ws_subprotocol) +
+         websocket_accept_value(head.header("sec-websocket-key")) + "\r\nSec-WebSocket-Protocol: " + std::string(ws_subprotocol) +
          "\r\n\r\n";
 }
 

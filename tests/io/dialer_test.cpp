@@ -15,7 +15,7 @@ namespace {
 struct Pair : ServerFixture {
   Recorder outside;
   Dialer dialer;
-  explicit Pair(DialerOptions options = {}) : dialer(&loop, outside, options) {
+  explicit Pair(DialerOptions options = {}) : dialer(&loop, sockets, outside, options) {
     each_turn = [this] {
       server.flush();
       dialer.flush();
