@@ -133,6 +133,7 @@ void Runtime::pump() {
     server_->take_in();
     if (phase_ >= Phase::closing) return;
     const Now now = read_clocks();
+    if (rounds == 0) tell_figures(now);
     if (node_->deadline_us() <= now.mono_us && rounds == 0) node_->on_time(now);
     more = false;
     while (auto action = node_->poll(now)) {
@@ -144,6 +145,13 @@ void Runtime::pump() {
   }
   advance_phase();
   if (phase_ < Phase::closing) arm_timer();
+}
+
+void Runtime::tell_figures(Now now) {
+  const auto share = load_.measure(now.mono_us);
+  if (!share) return;
+  node_->on_load(std::max(*share, server_->busy_permille()), now);
+  if (const auto served = server_->take_served(); served.any()) node_->on_http_served(served, now);
 }
 
 void Runtime::act(core::Action& action) {

@@ -83,6 +83,7 @@ class Runtime final : Handler {
   void pump();
   void act(core::Action& action);
   void arm_timer();
+  void tell_figures(Now now);
   void advance_phase();
   void begin_draining();
   void begin_closing();
@@ -102,6 +103,7 @@ class Runtime final : Handler {
   CommandQueue commands_;
   std::unique_ptr<TransportLoop> sockets_;
   std::unique_ptr<ServingGroup> server_;
+  LoadMeter load_;
   std::unique_ptr<Dialer> dialer_;
   std::unique_ptr<CoordinatorClient> coordinator_;
   std::unique_ptr<StateDir> state_;

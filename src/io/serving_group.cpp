@@ -1,5 +1,7 @@
 #include "io/serving_group.hpp"
 
+#include <algorithm>
+
 #include "base/overloaded.hpp"
 
 namespace streamr::io {
@@ -128,6 +130,12 @@ core::HttpServed ServingGroup::take_served() {
   core::HttpServed sum = own_.take_served();
   for (const auto& loop : loops_) sum += loop->take_served();
   return sum;
+}
+
+std::uint32_t ServingGroup::busy_permille() const {
+  std::uint32_t most = 0;
+  for (const auto& loop : loops_) most = std::max(most, loop->busy_permille());
+  return most;
 }
 
 void ServingGroup::stop_listening() {

@@ -34,6 +34,7 @@ class ServingGroup {
   void pieces(HttpId id, const std::vector<SharedBytes>& pieces, bool end);
   bool flush();
   core::HttpServed take_served();
+  std::uint32_t busy_permille() const;  // of the busiest further loop
 
   void stop_listening();
   void close_all();

@@ -3,6 +3,7 @@
 #include <csignal>
 
 #include "base/overloaded.hpp"
+#include "io/system.hpp"
 
 namespace streamr::io {
 namespace {
@@ -71,9 +72,17 @@ void ServingLoop::pump() {
   while (server_->flush()) {
   }
   busy_.store(server_->busy(), std::memory_order_relaxed);
-  if (const auto served = server_->take_served(); served.any()) served_.put(served);
+  tell_figures();
   if (told_next_.empty()) return;
   if (events_.put(std::exchange(told_next_, {}))) told_();
+}
+
+void ServingLoop::tell_figures() {
+  const auto share = load_.measure(read_clocks().mono_us);
+  if (!share) return;
+  busy_permille_.store(*share, std::memory_order_relaxed);
+  const auto served = server_->take_served();
+  if (served.any() && served_.put(served)) told_();
 }
 
 void ServingLoop::act(LoopCommand& command) {

@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "io/load_meter.hpp"
 #include "io/mailbox.hpp"
 #include "io/server.hpp"
 
@@ -52,6 +53,7 @@ class ServingLoop final : Handler {
   bool ended() const { return ended_.load(std::memory_order_acquire); }
   std::size_t busy() const { return busy_.load(std::memory_order_relaxed); }
   core::HttpServed take_served();
+  std::uint32_t busy_permille() const { return busy_permille_.load(std::memory_order_relaxed); }
 
  private:
   LinkId on_accepted(const std::string& peer_address) override;
@@ -67,6 +69,7 @@ class ServingLoop final : Handler {
 
   void run();
   void pump();
+  void tell_figures();
   void act(LoopCommand& command);
   void close_all();
   void release();
@@ -86,7 +89,9 @@ class ServingLoop final : Handler {
   Mailbox<std::vector<LoopCommand>> commands_;
   Mailbox<std::vector<LoopEvent>> events_;
   Mailbox<core::HttpServed> served_;
+  LoadMeter load_;
   std::atomic<std::size_t> busy_{0};
+  std::atomic<std::uint32_t> busy_permille_{0};
   std::atomic<bool> ended_{true};
 };
 
