@@ -408,9 +408,15 @@ typedef struct streamr_node_options {
   void* user;
   uint32_t http_per_address;         /* HTTP connections that one address may have; 0 = 256 */
   uint32_t websockets_per_address;   /* WebSocket connections that one address may have; 0 = 64 */
+  uint32_t loops;                    /* event loops that serve `listen`, a thread for each beyond the first; 0 = 1, at most 256 */
+  uint32_t max_connections;          /* sockets accepted in all; 0 = 8192 */
+  const char* tls_certificate_file;  /* PEM, leaf first: `listen` speaks https and wss only; NULL = no TLS */
+  const char* tls_key_file;          /* PEM, not readable by others; both files or neither */
+  uint32_t upload_kbps;              /* what may be sent in all; beyond it viewers are refused; 0 = no limit */
+  uint32_t max_viewers;              /* peers that may subscribe at the same time; 0 = no limit */
 } streamr_node_options_t;
 #define STREAMR_NODE_OPTIONS_INIT \
-  { sizeof(streamr_node_options_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(streamr_node_options_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #define STREAMR_NODE_HOST_LOOP 1u        /* no own thread: the host drives fd, timeout_ms and run */
 #define STREAMR_NODE_OPEN_TICKETS 2u     /* viewers need no ticket (a relay that a person runs for friends) */
@@ -437,6 +443,51 @@ STREAMR_API streamr_status_t streamr_node_stop(streamr_node_t* node, uint32_t de
 
 /** Stops where needed and frees.   Thread any, not from a callback   Since 0.1 */
 STREAMR_API void streamr_node_destroy(streamr_node_t* node);
+
+/** Limits of a node that may change while it runs. Zero has the meaning that it has in streamr_node_options_t. */
+typedef struct streamr_limits {
+  uint32_t struct_size;
+  uint32_t upload_kbps;              /* what may be sent in all; 0 = no limit */
+  uint32_t max_viewers;              /* peers that may subscribe at the same time; 0 = no limit */
+  uint32_t memory_kib;               /* limit of retained media in KiB; 0 = 262 144 (256 MiB) */
+  uint32_t http_per_address;         /* 0 = 256 */
+  uint32_t websockets_per_address;   /* 0 = 64 */
+  uint32_t max_connections;          /* 0 = 8192 */
+  uint32_t reserved;                 /* 0 */
+} streamr_limits_t;
+#define STREAMR_LIMITS_INIT { sizeof(streamr_limits_t), 0, 0, 0, 0, 0, 0, 0 }
+
+/**
+ * Copies the limits that hold now; defaults stand as numbers, "no limit" as 0.
+ *  Result  STREAMR_OK, E_INVALID      Thread any      Since 0.1
+ */
+STREAMR_API streamr_status_t streamr_node_limits(const streamr_node_t* node, streamr_limits_t* limits);
+
+/**
+ * Puts new limits in force, all of them at once. Connections that are open stay, with one exception: above a lower
+ * max_viewers the newest viewers are told to go elsewhere (GOAWAY load) and closed 2 s later. Less upload paces what is
+ * sent, less memory drops the oldest media.
+ *  upload_kbps  0 or at least 256
+ *  memory_kib   0 or at least 16 384
+ *  Result  STREAMR_OK
+ *          E_INVALID  a member outside its range; nothing changed, the reason in `error`
+ *          E_STATE    the node does not run
+ *  Thread  any
+ *  Since   0.1
+ */
+STREAMR_API streamr_status_t streamr_node_set_limits(streamr_node_t* node, const streamr_limits_t* limits,
+                                                     streamr_error_t* error);
+
+/**
+ * Reads tls_certificate_file and tls_key_file again. New connections get the new certificate, open ones go on as they are.
+ *  Result  STREAMR_OK
+ *          E_INVALID  the files do not hold a certificate and its key; the old ones stay in use
+ *          E_IO       a file cannot be read; the old ones stay in use
+ *          E_STATE    the node does not run, or was created without TLS
+ *  Thread  any
+ *  Since   0.1
+ */
+STREAMR_API streamr_status_t streamr_node_reload_tls(streamr_node_t* node, streamr_error_t* error);
 
 /** Copies the address that is really listened on, "HOST:PORT".  Result STREAMR_OK, E_STATE, E_LIMIT   Thread any   Since 0.1 */
 STREAMR_API streamr_status_t streamr_node_listening(const streamr_node_t* node, char* out, size_t out_len);
@@ -599,6 +650,9 @@ typedef struct streamr_blob streamr_blob_t;
 #define STREAMR_EVENT_ERROR 9u        /* value = status, text says what */
 #define STREAMR_EVENT_CARRYING 10u    /* relay: a stream was assigned (value 1) or taken away (0) */
 #define STREAMR_EVENT_STOPPED 11u     /* nothing follows */
+#define STREAMR_EVENT_PEER 12u        /* value 1 joined, 0 left; role; text = address, and why it left; bytes, duration_us */
+#define STREAMR_EVENT_RECEIPT 13u     /* a receipt was refused: value = protocol error code, text says what */
+#define STREAMR_EVENT_GOAWAY 14u      /* an upstream asks us to leave it: value = GOAWAY code, text = address and reason */
 
 typedef struct streamr_event {
   uint32_t struct_size;
@@ -612,6 +666,10 @@ typedef struct streamr_event {
   uint8_t stream_id[32];
   streamr_chunk_header_t header;
   char text[256];
+  uint64_t bytes;                     /* PEER: sent to it */
+  uint64_t duration_us;               /* PEER: how long it was connected */
+  uint32_t role;                      /* PEER: STREAMR_ROLE_* of the peer */
+  uint32_t reserved;
 } streamr_event_t;
 
 /**

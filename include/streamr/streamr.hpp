@@ -225,6 +225,9 @@ struct NodeOptions {
   std::optional<KeyBytes> coordinator_key;
   std::uint32_t capacity_kbps = 0, memory_kib = 0, event_queue = 0, flags = 0;
   std::uint32_t http_per_address = 0, websockets_per_address = 0;
+  std::uint32_t loops = 0, max_connections = 0;
+  std::string tls_certificate_file, tls_key_file;
+  std::uint32_t upload_kbps = 0, max_viewers = 0;
 };
 
 struct PublicationOptions {
@@ -266,6 +269,12 @@ class Node {
     in.flags = options.flags;
     in.http_per_address = options.http_per_address;
     in.websockets_per_address = options.websockets_per_address;
+    in.loops = options.loops;
+    in.max_connections = options.max_connections;
+    in.tls_certificate_file = detail::text_or_null(options.tls_certificate_file);
+    in.tls_key_file = detail::text_or_null(options.tls_key_file);
+    in.upload_kbps = options.upload_kbps;
+    in.max_viewers = options.max_viewers;
     streamr_node_t* made = nullptr;
     streamr_error_t error = STREAMR_ERROR_INIT;
     check(streamr_node_create(&in, &made, &error), &error);
@@ -292,6 +301,22 @@ class Node {
     KeyBytes out{};
     check(streamr_node_public(c(), out.data()));
     return out;
+  }
+  /** The limits that hold now: change what should differ and hand it to set_limits. */
+  streamr_limits_t limits() const {
+    streamr_limits_t out = STREAMR_LIMITS_INIT;
+    check(streamr_node_limits(c(), &out));
+    return out;
+  }
+  /** All of them at once; throws E_INVALID where one is out of range, and then nothing changed. */
+  void set_limits(const streamr_limits_t& limits) {
+    streamr_error_t error = STREAMR_ERROR_INIT;
+    check(streamr_node_set_limits(c(), &limits, &error), &error);
+  }
+  /** Reads certificate and key again; throws where they do not fit, and then the old ones stay in use. */
+  void reload_tls() {
+    streamr_error_t error = STREAMR_ERROR_INIT;
+    check(streamr_node_reload_tls(c(), &error), &error);
   }
   /** The figures as JSON. They may grow between two calls, so asking is repeated until they fit. */
   std::string stats() const {

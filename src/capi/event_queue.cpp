@@ -11,8 +11,9 @@ bool EventQueue::push(core::NodeEvent event) {
     const std::lock_guard lock(mutex_);
     if (closed_) return false;
     was_empty = events_.empty();
+    const bool chunk = event.kind == STREAMR_EVENT_CHUNK;
     if (events_.size() < bound_ || !coalesce(event)) events_.push_back(std::move(event));
-    if (events_.size() >= bound_) full_ = true;
+    if (events_.size() >= bound_ && chunk) full_ = true;  // nothing else can be held back at its sender
     full = full_;
     if (was_empty) wake_.raise();
   }

@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint32_t known_flags = STREAMR_NODE_HOST_LOOP | STREAMR_NODE_OPEN_TICKETS | STREAMR_NODE_ANY_STREAM;
 constexpr std::size_t name_bytes = 64;
 constexpr std::uint32_t default_events = 256;
+constexpr std::uint32_t most_loops = 256;
 
 Status read_coordinator(std::string url, core::NodeConfig& out) {
   while (!url.empty() && url.back() == '/') url.pop_back();
@@ -37,6 +38,43 @@ Status read_addresses(const streamr_node_options_t& from, io::RuntimeOptions& ou
   return read_coordinator(text_of(from.coordinator_url), out.node);
 }
 
+Status read_serving(const streamr_node_options_t& from, io::RuntimeOptions& out) {
+  if (from.loops > most_loops) return invalid("loops is at most 256, got " + std::to_string(from.loops));
+  if ((from.tls_certificate_file == nullptr) != (from.tls_key_file == nullptr))
+    return invalid("tls_certificate_file and tls_key_file are given together or not at all");
+  if (from.tls_certificate_file && !from.listen) return invalid("TLS files are given, but no address to listen on");
+  if (from.tls_certificate_file) return invalid("this library was built without TLS for listen");
+  if (from.loops) out.loops = from.loops;
+  if (from.http_per_address) out.server.http_an_address = from.http_per_address;
+  if (from.websockets_per_address) out.server.websockets_an_address = from.websockets_per_address;
+  if (from.max_connections) out.server.connections = from.max_connections;
+  out.server.ledger = std::make_shared<io::AddressLedger>(io::limits_of(out.server));
+  return {};
+}
+
+streamr_limits_t with_defaults(streamr_limits_t limits) {
+  const io::ServerOptions usual;
+  const auto fill = [](std::uint32_t& member, std::uint64_t value) {
+    if (member == 0) member = static_cast<std::uint32_t>(value);
+  };
+  fill(limits.memory_kib, core::NodeConfig{}.memory_bytes / 1024);
+  fill(limits.http_per_address, usual.http_an_address);
+  fill(limits.websockets_per_address, usual.websockets_an_address);
+  fill(limits.max_connections, usual.connections);
+  return limits;
+}
+
+streamr_limits_t limits_of(const streamr_node_options_t& from) {
+  streamr_limits_t out = STREAMR_LIMITS_INIT;
+  out.upload_kbps = from.upload_kbps;
+  out.max_viewers = from.max_viewers;
+  out.memory_kib = from.memory_bytes_kib;
+  out.http_per_address = from.http_per_address;
+  out.websockets_per_address = from.websockets_per_address;
+  out.max_connections = from.max_connections;
+  return with_defaults(out);
+}
+
 Result<crypto::KeyPair> identity_of(const streamr_node_options_t& from) {
   if (from.identity) return from.identity->pair;
   std::array<std::uint8_t, 32> seed{};
@@ -55,6 +93,8 @@ Status read_node(const streamr_node_options_t& from, core::NodeConfig& out) {
     return invalid("name and software have at most 64 octets each");
   if (from.capacity_kbps) out.capacity_kbps = from.capacity_kbps;
   if (from.memory_bytes_kib) out.memory_bytes = std::uint64_t{from.memory_bytes_kib} * 1024;
+  out.upload_kbps = from.upload_kbps;
+  out.max_viewers = from.max_viewers;
   if (from.coordinator_key) out.coordinator_key = fixed_from<Key>(from.coordinator_key);
   if (out.coordinator_key && !crypto::is_sound_key(*out.coordinator_key))
     return invalid("coordinator_key is not an Ed25519 public key");
@@ -76,8 +116,7 @@ Result<std::shared_ptr<NodeHost>> NodeHost::create(const streamr_node_options_t&
                              .on_event = {}};
   if (auto read = read_node(from, options.node); !read) return read.error();
   if (auto read = read_addresses(from, options); !read) return read.error();
-  if (from.http_per_address) options.server.http_an_address = from.http_per_address;
-  if (from.websockets_per_address) options.server.websockets_an_address = from.websockets_per_address;
+  if (auto read = read_serving(from, options); !read) return read.error();
   options.host_loop = (from.flags & STREAMR_NODE_HOST_LOOP) != 0;
   return std::shared_ptr<NodeHost>(new NodeHost(std::move(options), from));
 }
@@ -85,6 +124,8 @@ Result<std::shared_ptr<NodeHost>> NodeHost::create(const streamr_node_options_t&
 NodeHost::NodeHost(io::RuntimeOptions options, const streamr_node_options_t& from)
     : public_key_(options.identity.public_key()),
       host_loop_(options.host_loop),
+      ledger_(options.server.ledger),
+      limits_(limits_of(from)),
       events_(from.event_queue ? from.event_queue : default_events, from.wakeup, from.user),
       runtime_([&] {
         options.on_event = [this](core::NodeEvent event) { on_event(std::move(event)); };
@@ -108,6 +149,23 @@ streamr_status_t NodeHost::stop(std::uint32_t deadline_ms) {
   events_.push(std::move(last));
   events_.close();
   return graceful ? STREAMR_OK : STREAMR_E_TIMEOUT;
+}
+
+Status NodeHost::set_limits(const streamr_limits_t& wanted) {
+  if (wanted.reserved != 0) return invalid("reserved is 0 in streamr_limits_t");
+  const std::lock_guard lock(limits_mutex_);
+  const streamr_limits_t limits = with_defaults(wanted);
+  const core::NodeLimits node{limits.upload_kbps, limits.max_viewers, std::uint64_t{limits.memory_kib} * 1024};
+  const auto changed = run([&](core::Node& core, Now now) { return core.set_limits(node, now); });
+  if (!changed) return changed;
+  ledger_->set_limits({limits.http_per_address, limits.websockets_per_address, limits.max_connections});
+  limits_ = limits;
+  return {};
+}
+
+streamr_limits_t NodeHost::limits() const {
+  const std::lock_guard lock(limits_mutex_);
+  return limits_;
 }
 
 std::int32_t NodeHost::fd() const {
@@ -210,6 +268,9 @@ bool NodeHost::fill(const core::NodeEvent& from, streamr_event_t& out) {
   out.value = from.value;
   out.time_us = from.time_us;
   out.latency_us = from.latency_us;
+  out.bytes = from.bytes;
+  out.duration_us = from.duration_us;
+  out.role = from.role;
   copy_out(from.stream, out.stream_id);
   out.header.struct_size = sizeof out.header;
   std::size_t size = std::min(from.text.size(), sizeof out.text - 1);

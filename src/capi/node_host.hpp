@@ -22,6 +22,9 @@ class NodeHost {
 
   Status start();
   streamr_status_t stop(std::uint32_t deadline_ms);
+  // All limits or none: INVALID names the one that is out of range.
+  Status set_limits(const streamr_limits_t& limits);
+  streamr_limits_t limits() const;
   streamr_status_t poll(streamr_event_t* event, std::uint32_t timeout_ms);
   std::int32_t fd() const;
   io::Runtime& runtime() { return runtime_; }
@@ -49,6 +52,9 @@ class NodeHost {
 
   const Key public_key_;
   const bool host_loop_;
+  mutable std::mutex limits_mutex_;
+  const std::shared_ptr<io::AddressLedger> ledger_;
+  streamr_limits_t limits_;  // as set last, with defaults as numbers
   EventQueue events_;
   std::mutex handles_mutex_;
   std::map<core::WatchId, streamr_subscription_t*> watches_;

@@ -20,8 +20,8 @@ constexpr std::array<std::string_view, 7> out_words = {{"http_media", "http_othe
 constexpr std::array<std::string_view, 10> reject_words = {{"authentication", "dropped", "hash", "index", "length", "limit",
                                 "malformed",      "revoked", "root", "unannounced"}};
 constexpr std::array<std::string_view, 4> drop_words = {{"late", "not_held", "queue", "revoked"}};
-constexpr std::array<std::string_view, 2> socket_words = {{"address", "total"}};
-constexpr std::array<std::string_view, 3> room_words = {{"memory", "upload", "viewers"}};
+constexpr std::array<std::string_view, 3> socket_words = {{"address", "descriptors", "total"}};
+constexpr std::array<std::string_view, 5> room_words = {{"cpu", "memory", "shed", "upload", "viewers"}};
 constexpr std::array<std::string_view, 4> source_words = {{"dialing", "live", "open", "waiting"}};
 
 std::string seconds(std::uint64_t us) {
@@ -144,7 +144,7 @@ void peer_metrics(MetricsText& out, const NodeStats& stats) {
   out.counter("connections_accepted_total", "Sockets accepted since start.", stats.server.accepted);
   out.by_label("connections_refused_total", "counter", "Sockets and requests refused before they were served.", "reason",
                with_zeros(socket_words, stats.server.refused));
-  out.by_label("admission_refused_total", "counter", "Viewers and requests refused for want of capacity.", "reason",
+  out.by_label("admission_refused_total", "counter", "Newcomers refused and viewers sent away (shed) for want of capacity.", "reason",
                with_zeros(room_words, stats.admission_refused));
   out.by_label("errors_sent_total", "counter", "ERROR frames that ended a connection.", "code", stats.errors);
   out.gauge("subscriptions", "Subscriptions served now.", stats.subscriptions);

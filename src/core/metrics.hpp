@@ -50,10 +50,7 @@ struct ServerStats {
   std::uint64_t connections_limit = 0;   // 0 = not told
   std::uint64_t accepted = 0;            // since start
   std::uint64_t loops = 0;               // 0 = not told
-  std::map<std::string, std::uint64_t> refused;           // "address", "total", "files", "tls": since start
-  // Of answers that went out again without the core being asked; added to the core's own.
-  std::map<std::string, std::uint64_t> bytes_out;         // "http_media", "http_playlist", "http_other"
-  std::map<int, std::uint64_t> http_requests;             // status → count
+  std::map<std::string, std::uint64_t> refused;           // "address", "total", "descriptors", "tls": since start
 };
 
 // Limits that may change while the node runs; 0 = none.
@@ -79,7 +76,7 @@ struct NodeStats {
   std::map<std::string, std::uint64_t> bytes_out;         // the same and "http_media", "http_playlist", "http_other"
   std::map<std::string, std::uint64_t> slices_rejected;   // "hash", "length", "index", "root", "unannounced", …
   std::map<std::string, std::uint64_t> chunks_dropped;    // "late", "queue", "not_held", "revoked"
-  std::map<std::string, std::uint64_t> admission_refused; // "viewers", "upload", "memory", …
+  std::map<std::string, std::uint64_t> admission_refused; // "viewers", "upload", "memory", "cpu"; "shed": sent away
   std::map<int, std::uint64_t> http_requests;             // status → count
   std::map<std::string, std::uint64_t> links;             // "viewer", "relay", "publisher", "upstream": open now
   std::map<std::string, std::uint64_t> errors;            // ERROR frames sent, by word

@@ -79,6 +79,8 @@ struct NodeEvent {
   ChunkPtr chunk;  // whole
   StreamId stream;
   std::string text;
+  std::uint64_t bytes = 0, duration_us = 0;  // PEER
+  std::uint32_t role = 0;                    // PEER
 };
 using Action =
     std::variant<DialLink, SendMessage, CloseLink, HttpCall, ReplyHttp, HttpPieces, SaveState, LogLine, NodeEvent>;

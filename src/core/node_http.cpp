@@ -101,6 +101,8 @@ HttpResponse Node::State::answer_receipt(const HttpRequest& request, Now now) {
   auto ack = session->second->window.check(*receipt, now);
   if (!ack) {
     ++counters.receipts_refused;
+    event(STREAMR_EVENT_RECEIPT, static_cast<int>(ack.error().wire), request.peer_address + " " + ack.error().text, now)
+        .stream = receipt->stream_id;
     return error_response(403, ack.error().text);
   }
   ++counters.receipts_ok;

@@ -87,6 +87,7 @@ Result<std::uint32_t> Node::State::on_hello(Link& link, const proto::Hello& hell
 void Node::State::on_open(Link& link, Now now) {
   Peer& peer = *find_peer(link.id());
   if (!link.is_client()) {
+    tell_peer(peer, true, {}, now);
     if (link.peer_role() == proto::Role::publisher) return;
     for (auto& [id, stream] : streams)
       if (stream->held() && (!peer.session || peer.session->ticket.stream_id == id)) announce(peer, *stream);
@@ -203,6 +204,8 @@ Status Node::State::on_frame(Link& link, const proto::Frame& frame, Now now) {
   if (const auto* have = std::get_if<proto::Have>(&frame.body)) return on_have(peer, *have, now);
   if (const auto* revoke = std::get_if<proto::Revoke>(&frame.body)) return on_revoke(&peer, revoke->revocation, now);
   if (const auto* away = std::get_if<proto::GoAway>(&frame.body)) {
+    const auto code = static_cast<int>(away->code);
+    event(STREAMR_EVENT_GOAWAY, code, link.address() + (away->uri.empty() ? "" : " names " + away->uri), now);
     for (auto& [id, stream] : streams)
       if (Source* source = find_source(*stream, link.id()))
         leave_source(*stream, *source,
@@ -476,11 +479,15 @@ Status Node::State::on_sub_end(Peer& peer, std::uint16_t sub, const proto::SubEn
 Status Node::State::on_receipt(Peer& peer, const proto::Receipt& receipt, Now now) {
   if (!peer.session) {
     ++counters.receipts_refused;
+    event(STREAMR_EVENT_RECEIPT, static_cast<int>(Wire::authentication),
+          peer.link->address() + " a receipt on a connection without a session", now);
     return refuse(Wire::authentication, "a receipt on a connection without a session");
   }
   auto ack = peer.session->window.check(receipt, now);
   if (!ack) {
     ++counters.receipts_refused;
+    event(STREAMR_EVENT_RECEIPT, static_cast<int>(ack.error().wire), peer.link->address() + " " + ack.error().text, now)
+        .stream = receipt.stream_id;
     return ack.error();
   }
   ++counters.receipts_ok;
@@ -500,6 +507,7 @@ void Node::State::drop_link(LinkId id, const std::string& why, Now now) {
   const std::string reason = peer.link->close_reason().empty() ? why : peer.link->close_reason();
   counters.bytes_in[std::string(kind_name(*peer.link))] += peer.link->bytes_in();
   counters.bytes_out[std::string(kind_name(*peer.link))] += peer.link->bytes_out();
+  if (!peer.link->is_client() && peer.link->opened_mono_us() != 0) tell_peer(peer, false, reason, now);
   if (peer.link->close_code() != Wire::none) {
     ++counters.errors[std::string(wire_name(peer.link->close_code()))];
     event(STREAMR_EVENT_REJECTED, static_cast<int>(peer.link->close_code()), peer.link->address() + " " + reason, now)
@@ -519,6 +527,15 @@ void Node::State::drop_link(LinkId id, const std::string& why, Now now) {
   peers.erase(found);
   dirty_peers.erase(id);
   for (auto& [stream_id, stream] : streams) on_source_closed(*stream, id, reason, now);
+}
+
+void Node::State::tell_peer(const Peer& peer, bool joined, const std::string& why, Now now) {
+  const Link& link = *peer.link;
+  NodeEvent& told = event(STREAMR_EVENT_PEER, joined ? 1 : 0, link.address() + (why.empty() ? "" : ": " + why), now);
+  told.role = static_cast<std::uint32_t>(link.peer_role());
+  told.bytes = link.bytes_out();
+  told.duration_us = joined ? 0 : now.mono_us - link.opened_mono_us();
+  if (peer.session) told.stream = peer.session->ticket.stream_id;
 }
 
 void Node::State::ask_for_tickets(const StreamId& id, Now now) {

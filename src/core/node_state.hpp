@@ -194,6 +194,7 @@ struct Node::State final : LinkHost {
   Peer* find_peer(LinkId link);
   LinkId add_link(LinkConfig config, const crypto::KeyPair& identity, Now now);
   void drop_link(LinkId link, const std::string& why, Now now);
+  void tell_peer(const Peer& peer, bool joined, const std::string& why, Now now);
   void ask_for_tickets(const StreamId& id, Now now);
   Status check_ticket(const proto::Hello& hello, Now now) const;
   Status on_certificate(Peer& peer, const proto::Certificate& certificate, Now now);

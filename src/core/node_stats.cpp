@@ -122,10 +122,9 @@ NodeStats Node::State::stats(Now now) const {
   told.time_us = now.unix_us;
   told.uptime_us = now.mono_us - std::min(now.mono_us, started_mono_us);
   told.load_pct = load_pct();
+  told.limits = {admission.limits().upload_kbps, admission.limits().max_viewers};
   told.memory_limit_bytes = config.memory_bytes;
   told.sessions = sessions.size();
-  for (const auto& [kind, bytes] : told.server.bytes_out) told.bytes_out[kind] += bytes;
-  for (const auto& [status, count] : told.server.http_requests) told.http_requests[status] += count;
   for (const auto& [id, peer] : peers) {
     const std::string kind(kind_name(*peer.link));
     told.bytes_in[kind] += peer.link->bytes_in();
@@ -138,10 +137,7 @@ NodeStats Node::State::stats(Now now) const {
       told.queue_oldest_us = std::max(told.queue_oldest_us, out.delivery->oldest_queued_age_us(now));
     }
   }
-  for (const auto& [id, stream] : streams) {
-    told.memory_bytes += stream->store.memory_bytes();
-    told.streams.push_back(stream_stats(*stream, now));
-  }
+  for (const auto& [id, stream] : streams) told.streams.push_back(stream_stats(*stream, now));
   return told;
 }
 

@@ -31,7 +31,7 @@ Error io_failure(const HostPort& address, int error) {
 
 Server::Server(uv_loop_t* loop, TransportLoop& sockets, Handler& handler, ServerOptions options)
     : loop_(loop), sockets_(sockets), handler_(handler), options_(std::move(options)) {
-  if (!options_.ledger) options_.ledger = std::make_shared<AddressLedger>();
+  if (!options_.ledger) options_.ledger = std::make_shared<AddressLedger>(limits_of(options_));
   last_http_id_ = options_.first_http_id;
   uv_timer_init(loop_, &timer_);
   timer_.data = this;
@@ -114,14 +114,14 @@ void Server::refuse_for_descriptors() {
   ::close(std::exchange(spare_, -1));
   const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
   if (fd >= 0) ::close(fd);
+  options_.ledger->refused_for_descriptors();
   spare_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 void Server::take(int fd) {
   sockaddr_storage name{};
   socklen_t size = sizeof name;
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&name), &size) != 0 ||
-      !options_.ledger->enter(options_.connections)) {
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&name), &size) != 0 || !options_.ledger->enter()) {
     ::close(fd);
     return;
   }
@@ -139,8 +139,7 @@ void Server::take(int fd) {
 }
 
 bool Server::count_up(const std::string& address, Kind kind) {
-  return options_.ledger->count_up(
-      address, kind, kind == Kind::http ? options_.http_an_address : options_.websockets_an_address);
+  return options_.ledger->count_up(address, kind);
 }
 
 void Server::count_down(const std::string& address, Kind kind) {

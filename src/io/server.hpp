@@ -43,8 +43,11 @@ struct ServerOptions {
   bool reuse_port = false;               // several loops on one port
   std::shared_ptr<TlsServer> tls;        // null: http and ws; else https and wss, shared by all loops
   HttpId first_http_id = 0;              // loops number their requests apart
-  std::shared_ptr<AddressLedger> ledger;  // of all loops of a port; null: an own one
+  std::shared_ptr<AddressLedger> ledger;  // of all loops of a port; null: an own one with the limits above
 };
+inline ConnectionLimits limits_of(const ServerOptions& options) {
+  return {options.http_an_address, options.websockets_an_address, options.connections};
+}
 
 class Server final : Poller::Watcher {
  public:

@@ -10,7 +10,7 @@ namespace {
 constexpr int loop_shift = 48;  // requests of loop n are numbered from n << 48 on
 
 ServerOptions shared_by(ServerOptions options, unsigned loops) {
-  if (!options.ledger) options.ledger = std::make_shared<AddressLedger>();
+  if (!options.ledger) options.ledger = std::make_shared<AddressLedger>(limits_of(options));
   options.reuse_port = options.reuse_port || loops > 1;
   return options;
 }

@@ -47,6 +47,7 @@ TEST_CASE("every struct that grows has a size that is a multiple of 8") {
   CHECK(sizeof(streamr_chunk_header_t) % 8 == 0);
   CHECK(sizeof(streamr_request_t) % 8 == 0);
   CHECK(sizeof(streamr_node_options_t) % 8 == 0);
+  CHECK(sizeof(streamr_limits_t) % 8 == 0);
   CHECK(sizeof(streamr_publication_options_t) % 8 == 0);
   CHECK(sizeof(streamr_subscription_options_t) % 8 == 0);
   CHECK(sizeof(streamr_part_t) % 8 == 0);

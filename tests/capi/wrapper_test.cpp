@@ -34,6 +34,13 @@ TEST_CASE("a node starts, tells its address and figures, and stops") {
   node.start();
   CHECK(node.listening().rfind("127.0.0.1:", 0) == 0);
   CHECK(node.stats().front() == '{');
+  auto limits = node.limits();
+  limits.max_viewers = 12;
+  node.set_limits(limits);
+  CHECK(node.limits().max_viewers == 12);
+  limits.upload_kbps = 1;
+  CHECK_THROWS_AS(node.set_limits(limits), streamr::Failure);
+  CHECK_THROWS_AS(node.reload_tls(), streamr::Failure);
   CHECK(node.stop(std::chrono::seconds(2)));
   std::uint32_t last = 0;
   try {
