@@ -40,16 +40,40 @@ Coordinator::Reply Coordinator::reply_to(HostId host, const core::HttpCall& call
     return {200, R"({"coordinator_key":")" + to_hex(key().view()) + R"(","version":1,"time_us":1})", {}};
   if (path == "/v1/nodes/challenge") return challenge();
   if (path == "/v1/receipts") return ++figures_.viewer_receipts, Reply{204, {}, {}};
-  if (path == "/v1/evidence") return ++figures_.evidence, Reply{200, R"({"evidence_id":"e"})", {}};
   if (path == "/v1/receipts/batch") return batch(host, call);
-  const auto document = proto::parse_json({reinterpret_cast<const char*>(call.body.data()), call.body.size()});
+  const std::string_view body{reinterpret_cast<const char*>(call.body.data()), call.body.size()};
+  const auto document = proto::parse_json(body, {.max_bytes = 256 * 1024});
   if (!document) return {400, refusal("malformed_json"), {}};
   const proto::JsonView root = document->root();
+  if (path == "/v1/evidence") return evidence(root);
   if (path == "/v1/nodes/register") return registration(host, nodes_.contains(host));
   if (path == "/v1/nodes/heartbeat") return heartbeat(host, root);
   if (path == "/v1/streams") return announce(root);
   if (path.ends_with("/sessions")) return session(root);
   return {404, refusal("stream_unknown"), {}};
+}
+
+// A proof is checked as the real one does: two headers of one place, other octets, both signed under the certificate.
+Coordinator::Reply Coordinator::evidence(const proto::JsonView& request) {
+  ++figures_.evidence;
+  const auto kind = request.get_string("kind");
+  const auto objects = request.get_array("objects");
+  if (!kind || *kind != "equivocation" || !objects || objects->size() != 2) return {200, R"({"evidence_id":"e"})", {}};
+  std::vector<ByteVector> octets;
+  for (const auto object : *objects) {
+    auto bytes = object.as_hex("object", 64 * 1024);
+    octets.push_back(bytes ? std::move(*bytes) : ByteVector{});
+  }
+  const auto certificate = proto::parse_certificate(octets[0]);
+  if (!certificate || octets[1].size() != 448) return {400, refusal("out_of_range"), {}};
+  const auto first = proto::parse_chunk_header(ByteView(octets[1]).first(224));
+  const auto second = proto::parse_chunk_header(ByteView(octets[1]).last(224));
+  const bool proves = first && second && first->raw != second->raw && first->pos() == second->pos() && first->epoch == second->epoch &&
+                      first->track == second->track && proto::verify_chunk_header(*first, *certificate) &&
+                      proto::verify_chunk_header(*second, *certificate);
+  if (!proves) return {400, refusal("out_of_range"), {}};
+  ++figures_.equivocations;
+  return {200, R"({"evidence_id":"e"})", {}};
 }
 
 Coordinator::Reply Coordinator::challenge() {
@@ -81,7 +105,14 @@ bool Coordinator::lives(const Node& node) const { return node.heard_us != 0 && n
 
 void Coordinator::choose_upstreams(HostId host, Node& node) {
   if (node.level == 0) return;
-  const auto good = [this](const Upstream& upstream) { return lives(nodes_[upstream.host]); };
+  const auto fits = [&](HostId id, const Node& other) {
+    return lives(other) && (confused_ ? other.level != 0 && id != host : other.level + 1 == node.level);
+  };
+  const auto good = [&](const Upstream& upstream) {
+    if (confused_ && network_.random().chance(0.1)) return false;
+    const Node& other = nodes_[upstream.host];
+    return lives(other) && (confused_ || other.level + 1 == node.level);
+  };
   // New tickets when a quarter of their life is left.
   if (!node.upstreams.empty() && node.ticketed_us + 45'000'000ull * ticket_minutes < network_.now_us()) {
     for (Upstream& upstream : node.upstreams) upstream.ticket = ticket(upstream.host, network_.plan(host).key.public_key(), fresh_id());
@@ -91,7 +122,7 @@ void Coordinator::choose_upstreams(HostId host, Node& node) {
   if (node.upstreams.size() == 2 && std::all_of(node.upstreams.begin(), node.upstreams.end(), good)) return;
   std::vector<HostId> candidates;
   for (const auto& [id, other] : nodes_)
-    if (other.level + 1 == node.level && lives(other)) candidates.push_back(id);
+    if (fits(id, other)) candidates.push_back(id);
   std::vector<Upstream> chosen;
   while (chosen.size() < 2 && !candidates.empty()) {
     const std::size_t drawn = network_.random().below(candidates.size());

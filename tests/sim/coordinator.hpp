@@ -14,6 +14,7 @@ namespace streamr::sim {
 
 struct CoordinatorFigures {
   std::uint64_t registrations = 0, heartbeats = 0, sessions = 0, batches = 0, receipts_settled = 0, viewer_receipts = 0, evidence = 0;
+  std::uint64_t equivocations = 0;          // proofs among the evidence, both signatures checked
 };
 
 class Coordinator {
@@ -24,6 +25,8 @@ class Coordinator {
   void place(HostId host, std::uint32_t level);
   void on_call(HostId host, const core::HttpCall& call);
   void set_down(bool down) { down_ = down; }
+  // Gives out whatever relay as a parent, those of the same or a farther place too: loops are the nodes' to refuse.
+  void set_confused(bool confused) { confused_ = confused; }
   const Key& key() const { return key_.public_key(); }
   const CoordinatorFigures& figures() const { return figures_; }
 
@@ -50,6 +53,7 @@ class Coordinator {
   Reply announce(const proto::JsonView& request);
   Reply session(const proto::JsonView& request);
   Reply batch(HostId host, const core::HttpCall& call);
+  Reply evidence(const proto::JsonView& request);
   bool lives(const Node& node) const;
   void choose_upstreams(HostId host, Node& node);
   std::string ticket(HostId relay, const Key& viewer, const std::string& session_id);
@@ -60,7 +64,7 @@ class Coordinator {
   crypto::KeyPair key_;
   std::map<HostId, Node> nodes_;
   std::optional<StreamId> stream_;
-  bool down_ = false;
+  bool down_ = false, confused_ = false;
   CoordinatorFigures figures_;
 };
 

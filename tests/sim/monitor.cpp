@@ -25,7 +25,8 @@ void each_frame(ByteView message, Act act) {
 
 std::string session_of_hello(ByteView payload) {
   if (payload.size() < 100 + 248) return {};
-  return {reinterpret_cast<const char*>(payload.data() + 100 + 112), 16};
+  const auto* ticket = reinterpret_cast<const char*>(payload.data() + 100);
+  return std::string(ticket + 112, 16) + std::string(ticket + 48, 32);
 }
 
 }  // namespace
@@ -37,10 +38,23 @@ void Monitor::published(std::uint64_t media_time_us, bool init, ByteVector paylo
   if (!init) truth.number = published_++;
 }
 
+void Monitor::signed_twice(std::uint64_t media_time_us, ByteView header, ByteVector payload) {
+  Truth& truth = signed_twice_[media_time_us];
+  const auto first = truths_.find(media_time_us);
+  if (first != truths_.end()) truth.number = first->second.number;
+  truth.payload = std::move(payload);
+  std::memcpy(truth.header.data(), header.data(), truth.header.size());
+  truth.signed_already = true;
+}
+
 const Truth& Monitor::find(const std::uint8_t* header) const {
   const bool init = (header[7] & 2) != 0;
   const auto found = truths_.find(load_u64(header + 64) | (init ? init_bit : 0));
   if (found == truths_.end()) throw Broken("a chunk header that nobody published was sent");
+  if (!signed_twice_.empty() && !init)
+    if (const auto other = signed_twice_.find(load_u64(header + 64));
+        other != signed_twice_.end() && std::memcmp(other->second.header.data(), header, other->second.header.size()) == 0)
+      return other->second;
   return found->second;
 }
 
@@ -49,8 +63,7 @@ void Monitor::on_opened(WireId wire, const Wire&) { wires_[wire]; }
 void Monitor::on_closed(WireId wire) {
   const auto found = wires_.find(wire);
   if (found == wires_.end()) return;
-  if (const auto session = sessions_.find(found->second.session); session != sessions_.end())
-    session->second.written_off = session->second.sent - std::min(session->second.sent, session->second.counted);
+  if (Session* session = found->second.session) session->written_off = session->sent - std::min(session->sent, session->counted);
   wires_.erase(found);
 }
 
@@ -62,14 +75,19 @@ void Monitor::on_sent(WireId id, const Wire& ends, bool by_client, ByteView mess
   const HostId from = by_client ? ends.client : ends.server;
   each_frame(message, [&](std::uint8_t type, std::uint8_t, ByteView payload) {
     switch (type) {
-      case hello: wire.session = session_of_hello(payload); break;
+      case hello:
+        if (const std::string name = session_of_hello(payload); !name.empty()) wire.session = &sessions_[name];
+        break;
       case welcome:
-        if (!wire.session.empty()) sessions_[wire.session].window = load_u32(payload.data() + 88);
+        if (wire.session) wire.session->window = load_u32(payload.data() + 88);
         break;
       case receipt_ack:
-        if (!wire.session.empty()) sessions_[wire.session].window = load_u32(payload.data() + 4);
+        if (wire.session) check_ack(*wire.session, payload);
         break;
-      case receipt: ++receipts_seen_; break;
+      case receipt:
+        ++receipts_seen_;
+        if (wire.session) check_receipt(*wire.session, payload);
+        break;
       case chunk: check_chunk(wire, way, from, payload); break;
       case slice: check_slice(wire, way, payload); break;
       case sub_ok: check_path(payload.data() + 232, payload[40], sender); break;
@@ -79,14 +97,21 @@ void Monitor::on_sent(WireId id, const Wire& ends, bool by_client, ByteView mess
   });
 }
 
-void Monitor::on_arrived(WireId id, bool by_client, ByteView message) {
-  const auto found = wires_.find(id);
-  if (found == wires_.end() || found->second.session.empty() || !by_client) return;
-  each_frame(message, [&](std::uint8_t type, std::uint8_t, ByteView payload) {
-    if (type != receipt) return;
-    Session& session = sessions_[found->second.session];
-    session.counted = std::max(session.counted, load_u64(payload.data() + 136));
-  });
+// A viewer vouches for no more than was sent to it: nobody gains by a receipt that is too high, so one would be a mistake.
+void Monitor::check_receipt(Session& session, ByteView payload) {
+  const std::uint64_t bytes_ok = load_u64(payload.data() + 136);
+  if (bytes_ok > session.sent_in_all)
+    throw Broken("a receipt vouches for " + std::to_string(bytes_ok) + " octets, sent were " + std::to_string(session.sent_in_all));
+  session.claimed = std::max(session.claimed, bytes_ok);
+}
+
+// A relay counts what a receipt said, never more.
+void Monitor::check_ack(Session& session, ByteView payload) {
+  const std::uint64_t counted = load_u64(payload.data() + 8);
+  if (counted > session.claimed)
+    throw Broken("a relay counts " + std::to_string(counted) + " octets, the receipts said " + std::to_string(session.claimed));
+  session.counted = std::max(session.counted, counted);
+  session.window = load_u32(payload.data() + 4);
 }
 
 void Monitor::check_chunk(Watched& wire, int way, HostId sender, ByteView payload) {
@@ -116,11 +141,12 @@ void Monitor::check_slice(Watched& wire, int way, ByteView payload) {
     throw Broken("a slice of the wrong length was sent");
   if (std::memcmp(truth.payload.data() + offset, data.data(), data.size()) != 0) throw Broken("an unverified slice was forwarded");
   // An init section is sent again on every join, so nobody waits for its receipt.
-  if (way == 1 && !truth.init && !wire.session.empty()) count_session_slice(wire, truth, index, data.size());
+  if (way != 1 || wire.session == nullptr) return;
+  wire.session->sent_in_all += data.size();
+  if (!truth.init) count_session_slice(*wire.session, truth, index, data.size());
 }
 
-void Monitor::count_session_slice(Watched& wire, const Truth& truth, std::uint16_t index, std::size_t bytes) {
-  Session& session = sessions_[wire.session];
+void Monitor::count_session_slice(Session& session, const Truth& truth, std::uint16_t index, std::size_t bytes) {
   const std::uint64_t name = load_u64(truth.header.data() + 64) << 12 | index;
   if (!session.slices.emplace(name, true).second) return;   // a repeat is not awaited
   session.sent += bytes;
@@ -142,6 +168,7 @@ void Monitor::check_path(const std::uint8_t* path, std::size_t entries, const Ke
 
 std::optional<std::uint32_t> Monitor::on_told(const core::StoredChunk& told) const {
   const Truth& truth = find(told.header().raw.data());
+  if (truth.header != told.header().raw) throw Broken("a viewer was given a header that was not published");
   const SharedBytes payload = told.payload();
   if (payload.size() != truth.payload.size() || std::memcmp(payload.data(), truth.payload.data(), payload.size()) != 0)
     throw Broken("a viewer was given octets that were not published");

@@ -29,13 +29,14 @@ Now Network::now_of(HostId host) const {
 HostId Network::add(HostPlan plan) {
   const auto id = static_cast<HostId>(hosts_.size());
   if (!plan.url.empty()) by_url_[plan.url] = id;
-  hosts_.push_back(Host{std::move(plan), nullptr, {}, {}, never_us, 0, 0, 0});
+  hosts_.push_back(Host(std::move(plan)));
   launch(id);
   return id;
 }
 
 void Network::launch(HostId id) {
   Host& host = hosts_[id];
+  const heap::Owner owner(id);
   core::NodeConfig config = host.plan.config;
   config.seed = random_.next();
   store_u64(config.boot_id.data(), random_.next());
@@ -45,6 +46,12 @@ void Network::launch(HostId id) {
   settle(id);
 }
 
+// Links are numbered anew in each life of a node, wires never.
+bool Network::is_link_of(const Host& host, LinkId link, std::uint64_t wire) {
+  const auto known = host.links.find(link);
+  return known != host.links.end() && known->second == wire;
+}
+
 std::optional<HostId> Network::find(const std::string& url) const {
   const auto found = by_url_.find(url);
   return found == by_url_.end() ? std::nullopt : std::optional<HostId>(found->second);
@@ -52,7 +59,10 @@ std::optional<HostId> Network::find(const std::string& url) const {
 
 void Network::settle(HostId id) {
   while (hosts_[id].node) {
-    auto action = hosts_[id].node->poll(now_of(id));
+    auto action = [&] {
+      const heap::Owner owner(id);
+      return hosts_[id].node->poll(now_of(id));
+    }();
     if (!action) break;
     run_action(id, *action);
   }
@@ -75,11 +85,19 @@ void Network::run_until(std::uint64_t end_us) {
     const Event event = queue_.pop();
     now_us_ = event.at_us;
     ++events_;
+    trace_[events_ % trace_.size()] = event;
     for (const std::uint64_t word : {event.at_us, static_cast<std::uint64_t>(event.kind), std::uint64_t{event.host}, event.a})
       digest_ = (digest_ ^ word) * 0x100000001b3ull;
     dispatch(event);
   }
   now_us_ = end_us;
+}
+
+std::vector<Event> Network::newest_events(std::size_t most) const {
+  std::vector<Event> told;
+  const std::uint64_t held = std::min<std::uint64_t>({events_, trace_.size(), most});
+  for (std::uint64_t n = events_ - held + 1; n <= events_; ++n) told.push_back(trace_[n % trace_.size()]);
+  return told;
 }
 
 void Network::dispatch(const Event& event) {
@@ -89,17 +107,17 @@ void Network::dispatch(const Event& event) {
       if (!host->node || host->wake_us != event.at_us) return;
       host->wake_us = never_us;
       host->ticked_us = now_us_;
-      host->node->on_time(now_of(event.host));
+      with_node(event.host, [&](core::Node& node) { node.on_time(now_of(event.host)); });
       return settle(event.host);
     case Kind::dial_accept: return accept(static_cast<WireId>(event.a));
     case Kind::dial_done: {
       const Wire& wire = wires_[event.a];
-      if (!host->node || !host->links.contains(wire.client_link)) return;
+      if (!host->node || !is_link_of(*host, wire.client_link, event.a)) return;
       if (event.b != 0) {
-        host->node->on_dialed(wire.client_link, now_of(event.host));
+        with_node(event.host, [&](core::Node& node) { node.on_dialed(wire.client_link, now_of(event.host)); });
       } else {
         host->links.erase(wire.client_link);
-        host->node->on_closed(wire.client_link, "connection refused", now_of(event.host));
+        with_node(event.host, [&](core::Node& node) { node.on_closed(wire.client_link, "connection refused", now_of(event.host)); });
       }
       return settle(event.host);
     }
@@ -109,8 +127,8 @@ void Network::dispatch(const Event& event) {
       const bool by_client = wire.client == event.host;
       wire.outstanding[by_client ? 0 : 1] -= event.b;
       const LinkId link = by_client ? wire.client_link : wire.server_link;
-      if (!host->node || !host->links.contains(link)) return;
-      host->node->on_sent(link, wire.outstanding[by_client ? 0 : 1], now_of(event.host));
+      if (!host->node || !is_link_of(*host, link, event.a)) return;
+      with_node(event.host, [&](core::Node& node) { node.on_sent(link, wire.outstanding[by_client ? 0 : 1], now_of(event.host)); });
       return settle(event.host);
     }
     case Kind::closed: return on_closed(static_cast<WireId>(event.a), wires_[event.a].client == event.host, static_cast<std::uint32_t>(event.b));
@@ -118,8 +136,10 @@ void Network::dispatch(const Event& event) {
       HttpReply reply = std::move(replies_[event.a]);
       free_replies_.push_back(event.a);
       if (!host->node || host->life != event.b) return;
-      host->node->on_http_answer(reply.call, reply.status, reply.retry_after_s, view_of(reply.body),
-                                 reply.status == 0 ? "connection refused" : "", now_of(event.host));
+      with_node(event.host, [&](core::Node& node) {
+        node.on_http_answer(reply.call, reply.status, reply.retry_after_s, view_of(reply.body),
+                            reply.status == 0 ? "connection refused" : "", now_of(event.host));
+      });
       return settle(event.host);
     }
     case Kind::script: return watcher_->on_script(event.a, event.b);
@@ -132,7 +152,7 @@ void Network::run_action(HostId id, core::Action& action) {
   if (auto* start = std::get_if<core::DialLink>(&action)) return dial(id, *start);
   if (auto* close = std::get_if<core::CloseLink>(&action)) return close_from(id, close->link);
   if (auto* call = std::get_if<core::HttpCall>(&action)) return watcher_->on_call(id, *call);
-  if (auto* save = std::get_if<core::SaveState>(&action)) hosts_[id].saved[save->name] = save->value;
+  if (auto* save = std::get_if<core::SaveState>(&action); save && !hosts_[id].disk_full) hosts_[id].saved[save->name] = save->value;
 }
 
 void Network::dial(HostId id, const core::DialLink& start) {
@@ -153,10 +173,12 @@ void Network::dial(HostId id, const core::DialLink& start) {
 void Network::accept(WireId id) {
   Wire& wire = wires_[id];
   Host& server = hosts_[wire.server];
-  if (!hosts_[wire.client].node || !hosts_[wire.client].links.contains(wire.client_link)) return;
+  if (!hosts_[wire.client].node || !is_link_of(hosts_[wire.client], wire.client_link, id)) return;
   if (!server.node) return queue_.push(now_us_ + delay_us(wire), Kind::dial_done, wire.client, id, 0);
   wire.open = true;
-  wire.server_link = server.node->on_accepted(hosts_[wire.client].plan.config.name, now_of(wire.server));
+  with_node(wire.server, [&](core::Node& node) {
+    wire.server_link = node.on_accepted(hosts_[wire.client].plan.config.name, now_of(wire.server));
+  });
   server.links[wire.server_link] = id;
   watcher_->on_opened(id, wire);
   queue_.push(now_us_ + delay_us(wire), Kind::dial_done, wire.client, id, 1);
@@ -180,15 +202,24 @@ void Network::send(HostId id, const core::SendMessage& out) {
   if (!by_client && !tampers_.empty())
     if (const auto tamper = tampers_.find(wire_id); tamper != tampers_.end() && tamper->second(message)) tampers_.erase(tamper);
 
-  const std::uint64_t departure_us = std::max(now_us_, host.up_free_us) + length * 8'000 / host.plan.up_kbps;
+  if (host.lie) host.lie(wire_id, message);
+  if (corrupt_ppm_ != 0 && random_.below(1'000'000) < corrupt_ppm_ && !message.empty())
+    message[random_.below(message.size())] ^= static_cast<std::uint8_t>(random_.between(1, 255));
+
+  std::uint64_t departure_us = std::max(now_us_, host.up_free_us) + length * 8'000 / host.plan.up_kbps;
   host.up_free_us = departure_us;
+  // A slow reader: what it has not read yet waits at the sender, and only this reader's connections feel it.
+  if (Host& reader = hosts_[by_client ? wire.server : wire.client]; reader.plan.down_kbps != 0)
+    departure_us = reader.down_free_us = std::max(departure_us, reader.down_free_us) + length * 8'000 / reader.plan.down_kbps;
   depart(wire_id, by_client, SharedBytes::take(std::move(message)), departure_us);
   std::uint64_t& outstanding = wires_[wire_id].outstanding[by_client ? 0 : 1];
-  if (departure_us > now_us_ + socket_buffer_us) {
+  if (parted(wire.client, wire.server)) {
+    outstanding += length;                              // nobody acknowledges it: it stays in the socket
+  } else if (departure_us > now_us_ + socket_buffer_us) {
     outstanding += length;
     queue_.push(departure_us, Kind::departed, id, wire_id, length);
   }
-  host.node->on_sent(out.link, outstanding, now_of(id));
+  with_node(id, [&](core::Node& node) { node.on_sent(out.link, outstanding, now_of(id)); });
 }
 
 void Network::depart(WireId id, bool by_client, SharedBytes message, std::uint64_t departure_us) {
@@ -199,7 +230,12 @@ void Network::depart(WireId id, bool by_client, SharedBytes message, std::uint64
     return;
   }
   std::uint64_t at_us = departure_us + delay_us(wire);
-  if (loss_.ppm != 0 && random_.below(1'000'000) < loss_.ppm) at_us += loss_.retry_us;
+  if (loss_.ppm != 0) {
+    const std::size_t packets = loss_.packet_bytes == 0 ? 1 : 1 + message.size() / loss_.packet_bytes;
+    bool lost = false;
+    for (std::size_t packet = 0; packet < packets && !lost; ++packet) lost = random_.below(1'000'000) < loss_.ppm;
+    if (lost) at_us += loss_.retry_us;
+  }
   at_us = std::max(at_us, wire.last_arrival_us[way]);
   wire.last_arrival_us[way] = at_us;
   const std::uint64_t slot = keep(messages_, free_messages_, Message{std::move(message), id, by_client});
@@ -214,10 +250,10 @@ void Network::arrive(std::uint64_t slot) {
   const LinkId link = message.by_client ? wire.server_link : wire.client_link;
   Host& host = hosts_[to];
   if (!host.node || !wire.open) return;
-  const auto known = host.links.find(link);
-  if (known == host.links.end() || known->second != message.wire) return;
+  if (!is_link_of(host, link, message.wire)) return;
+  digest_ = (digest_ ^ message.bytes.size()) * 0x100000001b3ull;
   watcher_->on_arrived(message.wire, wire, message.by_client, message.bytes);
-  host.node->on_message(link, message.bytes, now_of(to));
+  with_node(to, [&](core::Node& node) { node.on_message(link, message.bytes, now_of(to)); });
   settle(to);
 }
 
@@ -234,8 +270,12 @@ void Network::close_from(HostId id, LinkId link) {
 }
 
 void Network::tell_closed(WireId id, bool to_client, std::uint64_t at_us) {
-  const Wire& wire = wires_[id];
+  Wire& wire = wires_[id];
   const HostId to = to_client ? wire.client : wire.server;
+  if (parted(wire.client, wire.server)) {               // nobody hears of it: half-open
+    wire.close_held[to_client ? 0 : 1] = true;
+    return;
+  }
   queue_.push(at_us, Kind::closed, to, id, hosts_[to].life);
 }
 
@@ -246,7 +286,7 @@ void Network::on_closed(WireId id, bool client_side, std::uint32_t life) {
   Host& host = hosts_[at];
   if (!host.node || host.life != life || host.links.erase(link) == 0) return;
   watcher_->on_closed(id, wire);
-  host.node->on_closed(link, "closed", now_of(at));
+  with_node(at, [&](core::Node& node) { node.on_closed(link, "closed", now_of(at)); });
   settle(at);
 }
 
@@ -269,8 +309,30 @@ void Network::crash(HostId id, bool silent) {
   host.links.clear();
 }
 
-void Network::restart(HostId id) {
-  if (!hosts_[id].node) launch(id);
+void Network::restart(HostId id, bool with_state) {
+  if (hosts_[id].node) return;
+  if (!with_state) hosts_[id].saved.clear();
+  launch(id);
+}
+
+void Network::meet() {
+  for (Host& host : hosts_) host.side = 0;
+  for (WireId id = 0; id < wires_.size(); ++id) release(id);
+}
+
+// What could not pass goes on now, as far as nothing else parts its ends.
+void Network::release(WireId id) {
+  for (const int way : {0, 1}) {
+    std::vector<SharedBytes> held = std::exchange(wires_[id].held[way], {});
+    const HostId from = way == 0 ? wires_[id].client : wires_[id].server;
+    for (SharedBytes& message : held) {
+      queue_.push(now_us_, Kind::departed, from, id, message.size());
+      depart(id, way == 0, std::move(message), now_us_);
+    }
+  }
+  for (const int way : {0, 1})
+    if (std::exchange(wires_[id].close_held[way], false))
+      tell_closed(id, way == 0, std::max(now_us_ + delay_us(wires_[id]), wires_[id].last_arrival_us[way == 0 ? 1 : 0]));
 }
 
 void Network::part(HostId a, HostId b, bool parted_now) {
@@ -281,12 +343,9 @@ void Network::part(HostId a, HostId b, bool parted_now) {
   }
   parted_.erase(pair);
   for (WireId id = 0; id < wires_.size(); ++id) {
-    Wire& wire = wires_[id];
+    const Wire& wire = wires_[id];
     if (std::min(wire.client, wire.server) != pair.first || std::max(wire.client, wire.server) != pair.second) continue;
-    for (const int way : {0, 1}) {
-      std::vector<SharedBytes> held = std::exchange(wire.held[way], {});
-      for (SharedBytes& message : held) depart(id, way == 0, std::move(message), now_us_);
-    }
+    release(id);
   }
 }
 

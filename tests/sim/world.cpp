@@ -6,23 +6,18 @@ namespace streamr::sim {
 
 namespace {
 
-constexpr std::uint64_t second_us = 1'000'000;
 constexpr std::uint64_t first_part_us = 8 * second_us;      // the origin has the stream by then
 constexpr std::uint64_t viewers_from_us = 20 * second_us;
 constexpr std::uint64_t viewers_within_us = 40 * second_us;
 constexpr std::uint32_t behind_chunks = 10;                 // a hole is waited for as long as a repair may take, five parts
 
-crypto::KeyPair key_number(std::uint64_t number) {
-  std::array<std::uint8_t, 32> seed{};
-  store_u64(seed.data(), number);
-  seed[31] = 0x51;
-  return crypto::KeyPair::from_seed(seed);
-}
-
 }  // namespace
 
 World::World(WorldPlan plan)
-    : plan_(plan), network_(plan.seed, *this), coordinator_(network_, key_number(1)), root_(key_number(2)), session_(key_number(3)) {}
+    : plan_(plan),
+      network_(plan.seed, *this),
+      coordinator_(network_, key_number(1)),
+      channel_(network_, monitor_, {plan.part_ms, 1, 2 * 1024, 20 * 1024}) {}
 
 void World::broken(const std::string& what) const {
   throw Broken("at " + std::to_string(network_.now_us() / 1000) + " ms: " + what);
@@ -68,78 +63,18 @@ void World::check_end(const WorldReport& report) const {
 }
 
 void World::build() {
-  add_relays();
-  add_publisher();
-  add_viewers();
-  if (plan_.faults) plan_faults();
-}
-
-void World::add_relays() {
-  Prng& random = network_.random();
-  for (std::uint32_t n = 0; n <= plan_.relays; ++n) {
-    HostPlan plan{{}, key_number(1'000 + n), "ws://relay-" + std::to_string(n) + "/relay", 0, 0, 0};
-    plan.config.role = n == 0 ? STREAMR_ROLE_ORIGIN : STREAMR_ROLE_RELAY;
-    plan.config.coordinator_url = "http://coordinator";
-    plan.config.advertise_url = plan.url;
-    plan.config.name = "relay-" + std::to_string(n);
-    plan.config.memory_bytes = 4 << 20;
-    plan.config.serves_http = false;
-    plan.access_us = static_cast<std::uint32_t>(random.between(2'000, 30'000));
-    plan.up_kbps = n == 0 ? 1'000'000 : static_cast<std::uint32_t>(random.between(20'000, 200'000));
-    plan.clock_off_us = static_cast<std::int64_t>(random.between(0, 200'000)) - 100'000;
-    const HostId host = static_cast<HostId>(network_.size());
-    // A twentieth next to the origin, a quarter behind them, the rest behind those.
-    const std::uint32_t near = std::max(4u, plan_.relays / 20), middle = std::max(4u, plan_.relays / 4);
-    coordinator_.place(host, n == 0 ? 0 : n <= near ? 1 : n <= near + middle ? 2 : 3);
-    if (n == 0) origin_ = host;
-    else relays_.push_back(host);
-    network_.add(std::move(plan));
-  }
-}
-
-void World::add_publisher() {
-  HostPlan plan{{}, key_number(4), "", 5'000, 100'000, 0};
-  plan.config.role = STREAMR_ROLE_PUBLISHER;
-  plan.config.coordinator_url = "http://coordinator";
-  plan.config.name = "publisher";
-  publisher_ = network_.add(std::move(plan));
-  monitor_.set_publisher(publisher_);
-  const Now now = network_.now_of(publisher_);
-  proto::Certificate fields;
-  fields.session_key = session_.public_key();
-  fields.epoch = now.unix_us / 1000 << 16;
-  fields.serial = 1;
-  fields.not_before_s = now.unix_us / second_us - 60;
-  fields.not_after_s = fields.not_before_s + 2 * 3600;
-  fields.track_mask = 1;
-  fields.max_kbps = 8'000;
-  const std::uint8_t target_s = static_cast<std::uint8_t>(std::max(2u, (plan_.part_ms + 999) / 1000));
-  core::PublishOptions options{proto::issue_certificate(fields, root_), session_, {{0, proto::TrackKind::muxed, proto::ContentType::cmaf, 64}}, "show", "", "", "", "", plan_.part_ms * 1000, target_s, 0};
-  auto opened = network_.node(publisher_)->publish(std::move(options), now);
-  if (!opened) throw Broken("publish: " + opened.error().text);
-  publication_ = *opened;
-  network_.settle(publisher_);
+  relays_ = add_relays(network_, coordinator_, {plan_.relays, 4 << 20});
+  origin_ = relays_.front();
+  relays_.erase(relays_.begin());
+  channel_.open();
   network_.script(first_part_us, publish_part);
-}
-
-void World::add_viewers() {
-  Prng& random = network_.random();
   viewers_.resize(plan_.viewers);
   for (std::uint32_t n = 0; n < plan_.viewers; ++n) {
-    HostPlan plan{{}, key_number(100'000 + n), "", 0, 0, 0};
-    plan.config.role = STREAMR_ROLE_VIEWER;
-    plan.config.coordinator_url = "http://coordinator";
-    plan.config.name = "viewer";
-    plan.config.memory_bytes = 1 << 20;
-    plan.config.serves_http = false;
-    plan.access_us = static_cast<std::uint32_t>(random.between(5'000, 60'000));
-    plan.up_kbps = 5'000;
-    plan.clock_off_us = static_cast<std::int64_t>(random.between(0, 1'000'000)) - 500'000;
-    viewers_[n].host = static_cast<HostId>(network_.size());
+    viewers_[n].host = add_viewer(network_, n);
     viewer_of_[viewers_[n].host] = n;
-    network_.add(std::move(plan));
-    network_.script(viewers_from_us + random.below(viewers_within_us), viewer_joins, n);
+    network_.script(viewers_from_us + network_.random().below(viewers_within_us), viewer_joins, n);
   }
+  if (plan_.faults) plan_faults();
 }
 
 void World::join(std::uint32_t number) {
@@ -160,18 +95,7 @@ void World::join(std::uint32_t number) {
 }
 
 void World::push_part() {
-  const Now now = network_.now_of(publisher_);
-  const auto push = [&](std::uint8_t flags, std::size_t bytes, std::uint32_t duration_us) {
-    ByteVector payload(bytes);
-    for (std::size_t at = 0; at + 8 <= bytes; at += 8) store_u64(payload.data() + at, network_.random().next());
-    const core::PublicationPart part{0, flags, SharedBytes::copy(payload), media_us_, now.unix_us, duration_us};
-    monitor_.published(media_us_, (flags & proto::init) != 0, std::move(payload));
-    if (const auto pushed = network_.node(publisher_)->push(publication_, part, now); !pushed) throw Broken("push: " + pushed.error().text);
-  };
-  if (media_us_ == 0) push(proto::init, 600, 0);
-  push(proto::independent | proto::last_in_segment, network_.random().between(2, 20) * 1024, plan_.part_ms * 1000);
-  media_us_ += plan_.part_ms * 1000ull;
-  network_.settle(publisher_);
+  channel_.push_part();
   network_.script(network_.now_us() + plan_.part_ms * 1000ull, publish_part);
 }
 
@@ -186,7 +110,7 @@ void World::on_event(HostId host, core::NodeEvent& event) {
     std::printf("%llu ms %s (%u): event %u, %lld: %s\n", static_cast<unsigned long long>(network_.now_us() / 1000),
                 network_.plan(host).config.name.c_str(), host, event.kind, static_cast<long long>(event.value), event.text.c_str());
   if (event.kind == STREAMR_EVENT_UPSTREAM && event.value == 2) ++report_.switches;
-  if (event.kind == STREAMR_EVENT_ERROR && host == publisher_) throw Broken("publisher: " + event.text);
+  if (event.kind == STREAMR_EVENT_ERROR && host == channel_.publisher()) throw Broken("publisher: " + event.text);
   if (event.kind != STREAMR_EVENT_CHUNK) return;
   const auto number = monitor_.on_told(*event.chunk);
   const auto found = viewer_of_.find(host);

@@ -3,8 +3,7 @@
 // Called by tests/sim/sim_main and tests/sim/network_test.
 #pragma once
 
-#include "coordinator.hpp"
-#include "monitor.hpp"
+#include "cast.hpp"
 
 namespace streamr::sim {
 
@@ -51,9 +50,6 @@ class World final : private Watcher {
   };
 
   void build();
-  void add_relays();
-  void add_viewers();
-  void add_publisher();
   void plan_faults();
   void push_part();
   void join(std::uint32_t viewer);
@@ -64,7 +60,6 @@ class World final : private Watcher {
 
   void on_opened(WireId wire, const Wire& ends) override { monitor_.on_opened(wire, ends); }
   void on_sent(WireId wire, const Wire& ends, bool by_client, ByteView message) override;
-  void on_arrived(WireId wire, const Wire&, bool by_client, ByteView message) override { monitor_.on_arrived(wire, by_client, message); }
   void on_closed(WireId wire, const Wire&) override { monitor_.on_closed(wire); }
   void on_event(HostId host, core::NodeEvent& event) override;
   void on_call(HostId host, const core::HttpCall& call) override { coordinator_.on_call(host, call); }
@@ -74,13 +69,11 @@ class World final : private Watcher {
   Network network_;
   Coordinator coordinator_;
   Monitor monitor_;
-  crypto::KeyPair root_, session_;
-  HostId origin_ = 0, publisher_ = 0;
+  Channel channel_;
+  HostId origin_ = 0;
   std::vector<HostId> relays_;
   std::vector<Viewer> viewers_;
   std::unordered_map<HostId, std::uint32_t> viewer_of_;
-  core::PublicationId publication_ = 0;
-  std::uint64_t media_us_ = 0;
   WorldReport report_;
 };
 
