@@ -1,5 +1,5 @@
-// Decides what one dialled connection makes of what its socket tells: the handshake, then messages, until one side ends.
-// Never dials again. Called by dialer, which owns it, and by its transport.
+// Decides what one dialled connection makes of what its socket tells: the handshake, then messages, until one side
+// ends. Never dials again. Called by dialer, which owns it, and by its transport.
 #pragma once
 
 #include "io/dialer.hpp"

@@ -85,8 +85,8 @@ int no_passphrase(char*, int, int, void*) {
   return -1;
 }
 
-int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
-                    unsigned in_size, void*) {
+int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in, unsigned in_size,
+                    void*) {
   unsigned char* chosen = nullptr;
   if (SSL_select_next_proto(&chosen, out_size, http_1_1, sizeof http_1_1 - 1, in, in_size) != OPENSSL_NPN_NEGOTIATED)
     return SSL_TLSEXT_ERR_ALERT_FATAL;
@@ -138,8 +138,8 @@ Status load_key(SSL_CTX* context, const TlsFiles& files, const std::string& text
   const Bio bio = reader(text);
   const PrivateKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, &no_passphrase, nullptr));
   if (!key)
-    return tls_failure("the key file " + files.key + " holds no private key in PEM without a passphrase: " +
-                       openssl_says());
+    return tls_failure("the key file " + files.key +
+                       " holds no private key in PEM without a passphrase: " + openssl_says());
   if (X509_check_private_key(SSL_CTX_get0_certificate(context), key.get()) != 1)
     return tls_failure("the key in " + files.key + " does not belong to the certificate in " + files.chain);
   if (SSL_CTX_use_PrivateKey(context, key.get()) != 1)

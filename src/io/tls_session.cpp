@@ -195,9 +195,8 @@ std::string TlsSession::reason() const {
 std::size_t TlsSession::room_left() const {
   if (!established_ || failed()) return 0;
   const std::size_t taken = room_end_ + reply_bytes;
-  const std::size_t records = taken >= TlsRoom::size
-                                  ? 0
-                                  : (TlsRoom::size - taken) / (record_plain_bytes + record_extra_bytes);
+  const std::size_t records =
+      taken >= TlsRoom::size ? 0 : (TlsRoom::size - taken) / (record_plain_bytes + record_extra_bytes);
   return records * record_plain_bytes;
 }
 

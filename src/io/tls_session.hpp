@@ -1,6 +1,6 @@
-// Decides what one TLS connection makes of octets: the peer's become plain, ours become records, 128 KiB of them for one
-// write. Refuses a second handshake, floods of key updates and a handshake without end. Never touches a socket and never
-// waits; whoever owns it limits its time. Called by transport.
+// Decides what one TLS connection makes of octets: the peer's become plain, ours become records, 128 KiB of them for
+// one write. Refuses a second handshake, floods of key updates and a handshake without end. Never touches a socket and
+// never waits; whoever owns it limits its time. Called by transport.
 #pragma once
 
 #include <cstdint>
@@ -72,7 +72,8 @@ class TlsSession {
   static int read_bio(bio_st* bio, char* data, std::size_t size, std::size_t* taken);
   static long control_bio(bio_st* bio, int command, long number, void* pointer);
   static const bio_method_st* bio_method();
-  static void on_message(int outgoing, int version, int type, const void* data, std::size_t size, ssl_st* ssl, void* me);
+  static void on_message(int outgoing, int version, int type, const void* data, std::size_t size, ssl_st* ssl,
+                         void* me);
   void advance();
   void fail(int result);
   std::string reason() const;

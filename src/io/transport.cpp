@@ -149,6 +149,11 @@ void Transport::shut_down() {
 
 void Transport::close() {
   if (!open()) return;
+  // Only who has said all says good-bye: the peer tells an answer that was cut off by its absence.
+  if (tls_ && empty()) {
+    tls_->end();
+    write_records();
+  }
   loop_.poller.remove(fd_, *this);
   ::close(std::exchange(fd_, -1));
   std::vector<SharedBytes>().swap(pieces_);

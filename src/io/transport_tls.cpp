@@ -68,7 +68,8 @@ int Transport::write_records() {
   }
 }
 
-// A piece is let go as soon as it is sealed. Large ones become records as they are; neighbours that are small share one.
+// A piece is let go as soon as it is sealed. Large ones become records as they are; neighbours that are small share
+// one.
 bool Transport::seal_pieces() {
   for (std::size_t room = tls_->room_left(); room > 0 && queued_bytes_ > 0; room = tls_->room_left()) {
     const auto front = [this] { return pieces_[front_].view().subspan(front_offset_); };

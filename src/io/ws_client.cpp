@@ -12,8 +12,8 @@ namespace {
 
 std::string base64_of(ByteView octets) {
   std::string text((octets.size() + 2) / 3 * 4 + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), octets.data(),
-                                   static_cast<int>(octets.size()));
+  const int size =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), octets.data(), static_cast<int>(octets.size()));
   text.resize(static_cast<std::size_t>(size));
   return text;
 }

@@ -1,5 +1,6 @@
 // Decides whether a server's answer opens a WebSocket of this protocol (RFC 6455 §4.1), what the request says, and how
-// a client's frames are written. Never keeps a socket, never buffers beyond its limit. Called by io/dialer and a fuzzer.
+// a client's frames are written. Never keeps a socket, never buffers beyond its limit. Called by io/dialer and a
+// fuzzer.
 #pragma once
 
 #include <span>

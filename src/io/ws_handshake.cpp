@@ -69,8 +69,8 @@ std::optional<HttpRefusal> websocket_refusal(const HttpHead& head) {
 
 std::string websocket_answer(const HttpHead& head) {
   return "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " +
-         websocket_accept_value(head.header("sec-websocket-key")) + "\r\nSec-WebSocket-Protocol: " + std::string(ws_subprotocol) +
-         "\r\n\r\n";
+         websocket_accept_value(head.header("sec-websocket-key")) +
+         "\r\nSec-WebSocket-Protocol: " + std::string(ws_subprotocol) + "\r\n\r\n";
 }
 
 SharedBytes ws_frame_header(std::uint8_t first_octet, std::uint64_t payload_bytes) {

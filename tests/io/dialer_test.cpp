@@ -96,17 +96,10 @@ TEST_CASE("a relay that takes the connection and stays silent is given up") {
   DialerOptions options;
   options.connect_within_ms = 300;
   Pair world(options);
-  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  REQUIRE(::bind(listener, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0);
-  REQUIRE(::listen(listener, 1) == 0);
-  socklen_t size = sizeof at;
-  getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size);
-  world.dialer.dial(1, "ws://127.0.0.1:" + std::to_string(ntohs(at.sin_port)) + "/relay");
+  RawListener listener;
+  world.dialer.dial(1, "ws://127.0.0.1:" + std::to_string(listener.port()) + "/relay");
   CHECK(world.until([&] { return world.outside.closed.contains(1); }));
-  ::close(listener);
+  CHECK(world.outside.closed[1] == "the relay did not answer within 300 ms");
 }
 
 TEST_CASE("wss to a relay without a certificate of the system's trust is refused") {

@@ -1,4 +1,5 @@
-// Decides nothing: a plain TCP client that says exactly the octets a test gives it, well-formed or not.
+// Decides nothing: a plain TCP client, or a server's end, that says exactly the octets a test gives it, well-formed or
+// not.
 // Never waits without a limit and never parses more than a test asks.
 // Called by the tests in this directory.
 #pragma once
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -28,6 +30,11 @@ class RawClient {
     connected_ = ::connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
     fcntl(fd_, F_SETFL, O_NONBLOCK);
   }
+  // The other end of somebody's connection.
+  struct Accepted {
+    int fd;
+  };
+  explicit RawClient(Accepted taken) : fd_(taken.fd), connected_(true) { fcntl(fd_, F_SETFL, O_NONBLOCK); }
   ~RawClient() { close(); }
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
@@ -77,6 +84,36 @@ class RawClient {
   bool ended_ = false;
   bool reset_ = false;
   std::string heard_;
+};
+
+// Takes connections on a free port of 127.0.0.1, one after the other.
+class RawListener {
+ public:
+  RawListener() : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ::bind(fd_, reinterpret_cast<sockaddr*>(&at), sizeof at);
+    ::listen(fd_, 8);
+    socklen_t size = sizeof at;
+    getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size);
+    port_ = ntohs(at.sin_port);
+    fcntl(fd_, F_SETFL, O_NONBLOCK);
+  }
+  ~RawListener() { ::close(fd_); }
+  RawListener(const RawListener&) = delete;
+  RawListener& operator=(const RawListener&) = delete;
+
+  std::uint16_t port() const { return port_; }
+  // Null while nobody waits.
+  std::unique_ptr<RawClient> accept() {
+    const int taken = ::accept(fd_, nullptr, nullptr);
+    return taken < 0 ? nullptr : std::make_unique<RawClient>(RawClient::Accepted{taken});
+  }
+
+ private:
+  int fd_;
+  std::uint16_t port_ = 0;
 };
 
 inline std::string upgrade_request(std::string_view subprotocol = "streamr.relay.v1", std::string_view version = "13") {
