@@ -25,6 +25,6 @@ streamr_status_t streamr_node_set_limits(streamr_node_t* node, const streamr_lim
 streamr_status_t streamr_node_reload_tls(streamr_node_t* node, streamr_error_t* error) {
   return guarded(error, [&]() -> Status {
     if (!node) return invalid("a node is expected");
-    return fail(STREAMR_E_STATE, "this node was created without TLS");
+    return node->host->runtime().reload_tls();
   });
 }

@@ -43,7 +43,11 @@ Status read_serving(const streamr_node_options_t& from, io::RuntimeOptions& out)
   if ((from.tls_certificate_file == nullptr) != (from.tls_key_file == nullptr))
     return invalid("tls_certificate_file and tls_key_file are given together or not at all");
   if (from.tls_certificate_file && !from.listen) return invalid("TLS files are given, but no address to listen on");
-  if (from.tls_certificate_file) return invalid("this library was built without TLS for listen");
+  if (from.tls_certificate_file) {
+    auto tls = io::TlsServer::open({from.tls_certificate_file, from.tls_key_file});
+    if (!tls) return tls.error();
+    out.server.tls = std::move(*tls);
+  }
   if (from.loops) out.loops = from.loops;
   if (from.http_per_address) out.server.http_an_address = from.http_per_address;
   if (from.websockets_per_address) out.server.websockets_an_address = from.websockets_per_address;

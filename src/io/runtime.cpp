@@ -152,6 +152,7 @@ void Runtime::tell_figures(Now now) {
   if (!share) return;
   node_->on_load(std::max(*share, server_->busy_permille()), now);
   if (const auto served = server_->take_served(); served.any()) node_->on_http_served(served, now);
+  if (listening_) node_->set_server_stats(server_->stats());
 }
 
 void Runtime::act(core::Action& action) {
@@ -191,6 +192,11 @@ void Runtime::arm_timer() {
   uv_update_time(&loop_);
   uv_timer_start(
       &timer_, [](uv_timer_t*) {}, wait_ms, 0);  // waking is enough: the turn that follows pumps
+}
+
+Status Runtime::reload_tls() {
+  if (!options_.server.tls) return fail(STREAMR_E_STATE, "this node was created without TLS");
+  return options_.server.tls->reload();
 }
 
 // ---- end

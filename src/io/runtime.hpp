@@ -47,6 +47,9 @@ class Runtime final : Handler {
   bool running() const { return running_; }
   std::optional<HostPort> listening() const { return listening_; }  // steady from start on
 
+  // Reads certificate and key again; connections that stand go on. STATE without TLS, INVALID for bad files. Any thread.
+  Status reload_tls();
+
   // Runs `work` on the loop's thread and waits. STATE where the node does not run, AGAIN where too much waits already.
   using Work = std::function<void(core::Node&, Now)>;
   Status call(Work work);

@@ -132,6 +132,20 @@ core::HttpServed ServingGroup::take_served() {
   return sum;
 }
 
+core::ServerStats ServingGroup::stats() const {
+  const auto figures = options_.ledger->figures();
+  core::ServerStats told;
+  told.http_connections = figures.connections - std::min(figures.connections, figures.websockets);
+  told.websocket_connections = figures.websockets;
+  told.connections_limit = figures.limits.connections;
+  told.accepted = figures.accepted;
+  told.loops = loops_.size() + 1;
+  told.refused = {{"address", figures.refused_address},
+                  {"total", figures.refused_total},
+                  {"descriptors", figures.refused_descriptors}};
+  return told;
+}
+
 std::uint32_t ServingGroup::busy_permille() const {
   std::uint32_t most = 0;
   for (const auto& loop : loops_) most = std::max(most, loop->busy_permille());

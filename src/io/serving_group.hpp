@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/metrics.hpp"
 #include "io/serving_loop.hpp"
 
 namespace streamr::io {
@@ -34,6 +35,7 @@ class ServingGroup {
   void pieces(HttpId id, const std::vector<SharedBytes>& pieces, bool end);
   bool flush();
   core::HttpServed take_served();
+  core::ServerStats stats() const;
   std::uint32_t busy_permille() const;  // of the busiest further loop
 
   void stop_listening();
