@@ -171,8 +171,8 @@ class Refused(Exception):
 class Peer:
     """One WebSocket with whole frames in and out."""
 
-    def __init__(self, port, path="/relay", subprotocol="streamr.relay.v1", host="127.0.0.1"):
-        self.socket = socket.create_connection((host, port), timeout=5)
+    def __init__(self, port, path="/relay", subprotocol="streamr.relay.v1", host="127.0.0.1", source="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), timeout=5, source_address=(source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.inbox, self.buffer, self.message = [], b"", b""
         self.closed, self.close_code = False, None
