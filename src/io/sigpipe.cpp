@@ -8,8 +8,6 @@
 namespace streamr::io {
 namespace {
 
-std::mutex set_up_turn;
-
 sigset_t only_sigpipe() {
   sigset_t set;
   sigemptyset(&set);
@@ -24,13 +22,6 @@ bool is_pending() {
 }
 
 }  // namespace
-
-SigpipeKept::SigpipeKept() : turn_(set_up_turn) {
-  sigaction(SIGPIPE, nullptr, &before_);
-}
-SigpipeKept::~SigpipeKept() {
-  sigaction(SIGPIPE, &before_, nullptr);
-}
 
 SigpipeBlocked::SigpipeBlocked() : was_pending_(is_pending()) {
   const sigset_t set = only_sigpipe();
