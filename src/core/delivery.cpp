@@ -57,8 +57,10 @@ Delivery::Items::iterator Delivery::erase(Items::iterator at) {
   }
   if (at->kind == Kind::history) --history_;
   if (at->sent_slices != 0) {
-    sent_.push_back({at->chunk->header().epoch, at->chunk->header().pos(), std::max(at->cursor, at->sent_before)});
-    if (sent_.size() > sent_kept) sent_.pop_front();
+    const proto::ChunkHeader& header = at->chunk->header();
+    if (sent_.size() == sent_kept) sent_.erase(sent_.begin());
+    sent_.push_back({header.epoch, header.segment, header.part,
+                     static_cast<std::uint16_t>(std::max(at->cursor, at->sent_before))});
   }
   return items_.erase(at);
 }
@@ -87,7 +89,7 @@ std::optional<Delivered> Delivery::poll(std::uint64_t budget, std::uint32_t& nex
   }
   if (!drops_.empty()) {
     Delivered out = drops_.front();
-    drops_.pop_front();
+    drops_.erase(drops_.begin());
     return out;
   }
   paced_ = false;  // nothing that was ready is left: the edge is reached
@@ -111,7 +113,8 @@ std::optional<Delivered> Delivery::announce(Items::iterator at, std::uint64_t bu
   }
   const std::uint64_t bytes = chunk_fixed_bytes + chunk->leaves().size() * sizeof(Hash);
   if (bytes > budget || !pace_allows(*at, bytes, now)) return std::nullopt;
-  const std::uint32_t ref = next_ref++;
+  const std::uint32_t ref = std::max(next_ref, chunk->shared_ref());
+  next_ref = ref + 1;
   ++counters_.chunks;
   counters_.bytes += bytes;
   if (chunk->header().has(proto::end)) end_sent_ = true;

@@ -3,7 +3,6 @@
 // Called by core/node, one object per accepted SUBSCRIBE.
 #pragma once
 
-#include <deque>
 #include <optional>
 #include <variant>
 #include <vector>
@@ -45,7 +44,8 @@ class Delivery {
   // FETCH: what is held of these slices, DROP chunk_ref 0 reason 3 where nothing is.
   void on_fetch(const proto::Fetch& fetch, const StreamStore& store, Now now);
 
-  // Next item of at most `budget` frame payload octets, or nothing. `next_ref` gives chunk_refs: called once per CHUNK.
+  // Next item of at most `budget` frame payload octets, or nothing. `next_ref` is the lowest chunk_ref that is free; a
+  // chunk takes the one of its own that all subscribers may share, where that is not below.
   // Order of value INIT, audio, independent video, the rest; within a chunk slices as they verified.
   std::optional<Delivered> poll(std::uint64_t budget, std::uint32_t& next_ref, Now now);
   std::size_t fetches_waiting() const;                                     // FETCHes not answered in full yet
@@ -82,8 +82,8 @@ class Delivery {
     std::uint64_t queued_mono_us = 0;
     std::uint64_t progress_mono_us = 0;
   };
-  struct Sent { std::uint64_t epoch; ChunkPos pos; std::uint32_t arrivals; };
-  using Items = std::deque<Item>;
+  struct Sent { std::uint64_t epoch, segment; std::uint16_t part, arrivals; };
+  using Items = std::vector<Item>;          // few: a viewer has one or two, a join its history
 
   // delivery_join.cpp: what is queued
   void join(const StreamStore& store, Now now);
@@ -118,8 +118,8 @@ class Delivery {
   DeliveryConfig config_;
   Counters counters_;
   Items items_;                             // in the order in which they are sent
-  std::deque<DeliverDrop> drops_;
-  std::deque<Sent> sent_;                   // the newest chunks that were sent, to know a repeat
+  std::vector<DeliverDrop> drops_;
+  std::vector<Sent> sent_;                  // the newest chunks that were sent, to know a repeat
   std::vector<CertId> certificates_;        // sent before a CHUNK of this subscription
   proto::TrackKind track_kind_ = proto::TrackKind::muxed;
   std::uint64_t epoch_ = 0;                 // the one that is delivered now

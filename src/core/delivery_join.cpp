@@ -156,8 +156,8 @@ Delivery::Item Delivery::make_item(const ChunkPtr& chunk, Kind kind, Now now) co
   item.number = number_;
   item.queued_mono_us = item.progress_mono_us = now.mono_us;
   for (const Sent& sent : sent_)
-    if (sent.epoch == chunk->header().epoch && sent.pos == chunk->header().pos())
-      item.sent_before = std::max(item.sent_before, sent.arrivals);
+    if (sent.epoch == chunk->header().epoch && ChunkPos{sent.segment, sent.part} == chunk->header().pos())
+      item.sent_before = std::max<std::uint32_t>(item.sent_before, sent.arrivals);
   return item;
 }
 

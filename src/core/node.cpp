@@ -99,11 +99,13 @@ void Node::State::close_unwanted(const StreamId& id, Now now) {
   Stream* stream = find_stream(id);
   if (stream == nullptr || stream->wanted() || stream->publication) return;
   for (auto& [link_id, peer] : peers) {
-    std::erase_if(peer.out, [&, &link = *peer.link](const auto& entry) {
-      if (entry.second.stream != id) return false;
-      if (link.open()) link.send(proto::encode(proto::SubEnd{proto::SubEndCode::not_held, 0}, entry.first));
-      return true;
-    });
+    for (auto at = peer.out.begin(); at != peer.out.end();) {
+      const auto [sub, ends] = std::pair((at->first), at->second.stream == id);
+      ++at;
+      if (!ends) continue;
+      if (peer.link->open()) peer.link->send(proto::encode(proto::SubEnd{proto::SubEndCode::not_held, 0}, sub));
+      forget_out(peer, sub);
+    }
     bool used = false;
     for (auto at = peer.in.begin(); at != peer.in.end();) {
       if (at->second.stream != id) {
@@ -161,13 +163,19 @@ void Node::State::stop(Now now) {
 void Node::State::on_time(Now now) {
   if (!started) return;
   last_tick_us = now.mono_us;
-  for (auto& [id, peer] : peers)
-    if (peer.wake_us <= now.mono_us) dirty_peers.insert(id);
+  while (!wakes.empty() && wakes.begin()->first <= now.mono_us) {
+    Peer& peer = *wakes.begin()->second;
+    set_wake(peer, never_us);
+    mark_dirty(peer);
+  }
   // Pacing wakes a node every few milliseconds; everything else is content with a coarser clock.
   if (last_round_us != 0 && now.mono_us < last_round_us + round_us) return;
   last_round_us = now.mono_us;
+  links_deadline_us = never_us;
   for (auto& [id, peer] : peers) {
     peer.link->on_time(now);
+    links_deadline_us = std::min(links_deadline_us, peer.link->deadline_us());
+    if (peer.leaves_us != 0) links_deadline_us = std::min(links_deadline_us, peer.leaves_us);
     if (!peer.link->open()) continue;
     if (peer.leaves_us != 0 && now.mono_us >= peer.leaves_us) {
       peer.link->close();
@@ -179,9 +187,11 @@ void Node::State::on_time(Now now) {
       peer.link->fail(refuse(Wire::receipt_overdue, "no receipt for 5 s while more than the window is unreceipted"));
     } else if (!peer.session->expired && now.unix_us > peer.session->ticket.not_after_us + limits::ticket_grace_us) {
       peer.session->expired = true;
-      for (const auto& [sub, out] : peer.out)
+      while (!peer.out.empty()) {
+        const std::uint16_t sub = peer.out.begin()->first;
         peer.link->send(proto::encode(proto::SubEnd{proto::SubEndCode::refused, 0}, sub));
-      peer.out.clear();
+        forget_out(peer, sub);
+      }
     }
   }
   for (auto& [id, stream] : streams) {
@@ -207,13 +217,10 @@ void Node::State::on_time(Now now) {
 }
 
 std::uint64_t Node::State::deadline_us() const {
-  std::uint64_t round = never_us, wake = never_us;
+  const std::uint64_t wake = wakes.empty() ? never_us : wakes.begin()->first;
+  std::uint64_t round = links_deadline_us;
   bool media = false;
-  for (const auto& [id, peer] : peers) {
-    round = std::min(round, peer.link->deadline_us());
-    wake = std::min(wake, peer.wake_us);
-    media = media || !peer.in.empty() || !peer.out.empty();
-  }
+  for (const auto& [id, stream] : streams) media = media || !stream->followers.empty() || stream->active != 0;
   for (const auto& [id, stream] : streams) {
     round = std::min(round, sources_deadline_us(*stream));
     if (stream->hls) round = std::min(round, stream->hls->deadline_us());
@@ -222,23 +229,28 @@ std::uint64_t Node::State::deadline_us() const {
   for (const auto& [id, watch] : watches) round = std::min(round, watch.ask_session_us);
   if (media) round = std::min(round, last_round_us + tick_us);
   const std::uint64_t said = presence ? presence->deadline_us() : never_us;
-  return std::min({std::max(round, last_round_us + round_us), std::max(wake, last_tick_us + finest_us), said});
+  return std::min(
+      {std::max(round, last_round_us + round_us), std::max(wake, last_tick_us + finest_us), said, dirty_deadline_us()});
 }
 
 void Node::State::finish(Now now) {
-  // Sending may end a link, whose end may make others sendable: until nothing is left.
-  while (!dirty_peers.empty()) {
-    const auto dirty = std::move(dirty_peers);
-    dirty_peers.clear();
-    for (const auto id : dirty)
-      if (Peer* peer = find_peer(id)) pump(*peer, now);
-  }
   for (auto& [id, stream] : streams) drain_hls(*stream);
   if (stopping && presence && peers.empty() && !std::exchange(presence_flushed, true)) {  // the last receipts are in
     presence->flush(now);
     presence_due = true;
   }
   if (presence && started && (presence_due || now.mono_us >= presence->deadline_us())) run_presence(now);
+}
+
+// What inputs asked for comes first; then subscribers are looked at one by one, so that all that came in one turn of
+// the caller's loop leaves together.
+std::optional<Action> Node::State::poll(Now now) {
+  while (actions_taken == actions.size()) {
+    actions.clear();
+    actions_taken = 0;
+    if (!pump_next(now)) return std::nullopt;
+  }
+  return std::move(actions[actions_taken++]);
 }
 
 // ---- the public face: translate, then finish
@@ -303,7 +315,7 @@ void Node::on_sent(LinkId link, std::uint64_t outstanding_bytes, Now now) {
   Peer* peer = state_->find_peer(link);
   if (peer == nullptr) return;
   peer->link->on_sent(outstanding_bytes);
-  if (!peer->out.empty()) state_->dirty_peers.insert(link);
+  if (peer->waits_for_room) state_->mark_dirty(*peer);
   state_->finish(now);
 }
 
@@ -353,11 +365,8 @@ void Node::on_time(Now now) {
   state_->finish(now);
 }
 
-std::optional<Action> Node::poll(Now) {
-  if (state_->actions.empty()) return std::nullopt;
-  auto action = std::move(state_->actions.front());
-  state_->actions.pop_front();
-  return action;
+std::optional<Action> Node::poll(Now now) {
+  return state_->poll(now);
 }
 
 std::uint64_t Node::deadline_us() const {

@@ -106,7 +106,8 @@ HttpResponse Node::State::answer_receipt(const HttpRequest& request, Now now) {
     return error_response(403, ack.error().text);
   }
   ++counters.receipts_ok;
-  for (const auto link : session->second->links) dirty_peers.insert(link);
+  for (const auto link : session->second->links)
+    if (Peer* peer = find_peer(link)) mark_dirty(*peer);
   if (presence) {
     presence->report_receipt(*receipt, (receipt->flags & 1) != 0, now);
     presence_due = true;

@@ -21,6 +21,7 @@ LinkId Node::State::add_link(LinkConfig link_config, const crypto::KeyPair& key,
   Peer& peer = peers[link_config.id];
   const LinkId id = link_config.id;
   peer.link = std::make_unique<Link>(std::move(link_config), key, *this, now);
+  links_deadline_us = std::min(links_deadline_us, peer.link->deadline_us());
   ++counters.links_total;
   return id;
 }
@@ -173,7 +174,7 @@ void Node::State::resubscribe_all(Stream& stream) {
                                                       ? epoch->tracks.begin()->second.oldest_segment()
                                                       : 0};
       peer.link->send(proto::encode(end, sub));
-      peer.out.erase(sub);
+      forget_out(peer, sub);
     }
     if (!moved.empty()) announce(peer, stream);
   }
@@ -185,7 +186,7 @@ Status Node::State::on_frame(Link& link, const proto::Frame& frame, Now now) {
   if (const auto* slice = std::get_if<proto::Slice>(&frame.body)) return on_slice(peer, sub, *slice, now);
   if (const auto* chunk = std::get_if<proto::Chunk>(&frame.body)) return on_chunk(peer, sub, *chunk, now);
   if (std::get_if<proto::Credit>(&frame.body)) {
-    dirty_peers.insert(link.id());
+    if (!peer.out.empty()) mark_dirty(peer);
     return {};
   }
   if (const auto* receipt = std::get_if<proto::ReceiptFrame>(&frame.body))
@@ -292,7 +293,7 @@ Status Node::State::on_revoke(Peer* from, const proto::Revocation& revocation, N
     for (const auto sub : subs) {
       if (!peer.out.contains(sub)) continue;
       peer.link->send(proto::encode(proto::SubEnd{proto::SubEndCode::refused, 0}, sub));
-      peer.out.erase(sub);
+      forget_out(peer, sub);
     }
   }
   event(STREAMR_EVENT_REJECTED, static_cast<int>(Wire::revoked),
@@ -381,7 +382,7 @@ Status Node::State::on_subscribe(Peer& peer, std::uint16_t sub, const proto::Sub
   delivery.headers_only = wish.headers_only;
   delivery.part_target_us = served.epoch->part_target_us;
   delivery.kbps = served.track->info.kbps;
-  dirty_peers.insert(peer.link->id());
+  mark_dirty(peer);
   if (live != peer.out.end()) {
     live->second.priority = wish.priority;
     live->second.delivery->change(delivery, served.stream->store, now);
@@ -391,9 +392,7 @@ Status Node::State::on_subscribe(Peer& peer, std::uint16_t sub, const proto::Sub
   proto::SubOk ok = sub_ok_of(served, to_origin);
   ok.track = wish.track;
   peer.link->send(proto::encode(ok, sub));
-  OutSub& out = peer.out[sub];
-  out.stream = wish.stream_id;
-  out.track = wish.track;
+  OutSub& out = open_out(peer, sub, *served.stream, wish.track);
   out.priority = wish.priority;
   out.delivery = std::make_unique<Delivery>(delivery, served.stream->store, now);
   return {};
@@ -441,7 +440,7 @@ Status Node::State::on_sub_ok(Peer& peer, std::uint16_t sub, const proto::SubOk&
 
 Status Node::State::on_sub_end(Peer& peer, std::uint16_t sub, const proto::SubEnd& end, Now now) {
   if (end.code == proto::SubEndCode::unsubscribed) {
-    peer.out.erase(sub);
+    forget_out(peer, sub);
     return {};
   }
   const auto found = peer.in.find(sub);
@@ -492,7 +491,8 @@ Status Node::State::on_receipt(Peer& peer, const proto::Receipt& receipt, Now no
   }
   ++counters.receipts_ok;
   peer.link->send(proto::encode(*ack));
-  for (const auto link : peer.session->links) dirty_peers.insert(link);
+  for (const auto link : peer.session->links)
+    if (Peer* other = find_peer(link)) mark_dirty(*other);
   if (presence) {
     presence->report_receipt(receipt, (receipt.flags & 1) != 0, now);
     presence_due = true;
@@ -524,8 +524,9 @@ void Node::State::drop_link(LinkId id, const std::string& why, Now now) {
   // A peer that refuses our receipts has forgotten the session, as after a restart: only new tickets help.
   if (peer.link->is_client() && peer.link->ticket() && reason.starts_with("the peer refused: 5 "))
     ask_for_tickets(peer.link->ticket()->stream_id, now);
+  while (!peer.out.empty()) forget_out(peer, peer.out.begin()->first);
+  forget_dirty(peer);
   peers.erase(found);
-  dirty_peers.erase(id);
   for (auto& [stream_id, stream] : streams) on_source_closed(*stream, id, reason, now);
 }
 

@@ -7,10 +7,6 @@ namespace streamr::core {
 
 namespace {
 
-// Enough in the socket to keep a path busy, little enough that the drop rule still decides.
-constexpr std::uint64_t transport_cap_bytes = 256 * 1024;
-// One slice a message: the next hop verifies and passes it on while this one sends the rest.
-constexpr std::size_t message_target_bytes = 16 * 1024;
 constexpr std::size_t chunks_remembered = 64;  // per subscription
 
 bool unfinished(const InChunk& in) {
@@ -224,7 +220,7 @@ Status Node::State::on_fetch(Peer& peer, std::uint16_t sub, const proto::Fetch& 
   if (found->second.delivery->fetches_waiting() >= limits::outstanding_fetches)
     return refuse(Wire::limit, "more than 64 outstanding FETCH");
   found->second.delivery->on_fetch(frame, find_stream(found->second.stream)->store, now);
-  dirty_peers.insert(peer.link->id());
+  mark_dirty(peer);
   return {};
 }
 
@@ -294,12 +290,11 @@ void Node::State::put_chunk(Stream& stream, const VerifiedChunk& verified, Now n
 }
 
 void Node::State::on_new_chunk(Stream& stream, const ChunkPtr& chunk, Now now) {
-  for (auto& [link_id, peer] : peers)
-    for (auto& [sub, out] : peer.out)
-      if (out.stream == stream.store.id() && out.track == chunk->header().track) {
-        out.delivery->on_chunk(chunk, stream.store, now);
-        dirty_peers.insert(link_id);
-      }
+  if (const auto track = stream.followers.find(chunk->header().track); track != stream.followers.end())
+    for (OutSub* out : track->second) {
+      out->delivery->on_chunk(chunk, stream.store, now);
+      mark_dirty(*out->peer);
+    }
   if (stream.hls) stream.hls->on_chunk(chunk, now);
   if (chunk->whole()) on_whole(stream, chunk, now);
 }
@@ -310,12 +305,9 @@ void Node::State::on_new_slice(Stream& stream, const ChunkPtr& chunk, std::uint1
   stream.verified_bytes += header.slice_bytes(index);
   if (now.unix_us > header.capture_time_us && !header.has(proto::init))
     stream.slice_latency_us.add(now.unix_us - header.capture_time_us);
-  for (auto& [link_id, peer] : peers)
-    for (auto& [sub, out] : peer.out)
-      if (out.stream == stream.store.id() && out.track == header.track) {
-        out.delivery->on_slice(chunk, index, now);
-        dirty_peers.insert(link_id);
-      }
+  // The slice waits in the chunk itself: whoever follows the track only has to look.
+  if (const auto track = stream.followers.find(header.track); track != stream.followers.end())
+    for (OutSub* out : track->second) mark_dirty(*out->peer);
   if (stream.hls) stream.hls->on_slice(chunk, index, now);
   if (chunk->whole()) on_whole(stream, chunk, now);
 }
@@ -332,109 +324,6 @@ void Node::State::on_whole(Stream& stream, const ChunkPtr& chunk, Now now) {
     stream.chunk_latency_us.add(now.unix_us - header.capture_time_us);
   if (stream.hls) stream.hls->on_whole(chunk, now);
   flush_watches(stream, now);
-}
-
-// ---- towards subscribers
-
-void Node::State::touch(const StreamId& id) {
-  for (auto& [link_id, peer] : peers)
-    for (auto& [sub, out] : peer.out)
-      if (out.stream == id) dirty_peers.insert(link_id);
-}
-
-std::optional<Delivered> Node::State::poll_subs(Peer& peer, std::uint64_t budget, std::uint16_t& sub, Now now) {
-  if (peer.out.size() == 1) {
-    sub = peer.out.begin()->first;
-    return peer.out.begin()->second.delivery->poll(budget, peer.link->next_ref, now);
-  }
-  // The subscriber's own priority first, then the order of value: INIT, audio, independent video, the rest.
-  std::vector<std::tuple<int, Delivery::Value, std::uint16_t>> order;
-  order.reserve(peer.out.size());
-  for (const auto& [number, out] : peer.out) order.emplace_back(-int{out.priority}, out.delivery->next_value(), number);
-  std::sort(order.begin(), order.end());
-  for (const auto& [rank, value, number] : order)
-    if (auto item = peer.out[number].delivery->poll(budget, peer.link->next_ref, now)) {
-      sub = number;
-      return item;
-    }
-  return std::nullopt;
-}
-
-void Node::State::count_sent(OutSub& out) {
-  const std::uint64_t bytes = out.delivery->counters().bytes;
-  if (bytes == out.told_bytes) return;
-  if (Stream* stream = find_stream(out.stream)) stream->sent_bytes += bytes - out.told_bytes;
-  out.told_bytes = bytes;
-}
-
-void Node::State::pump(Peer& peer, Now now) {
-  Link& link = *peer.link;
-  if (!link.open() || peer.out.empty()) return;
-  for (auto& [number, out] : peer.out) out.delivery->apply_drop_rule(link.outstanding_bytes(), now);
-  ReceiptWindow* window = peer.session ? &peer.session->window : nullptr;
-  std::vector<SharedBytes> pieces;
-  std::uint64_t credited = 0, bytes = 0;
-  const auto flush = [&] {
-    if (pieces.empty()) return;
-    link.send_pieces(std::move(pieces), credited);
-    pieces.clear();
-    credited = bytes = 0;
-  };
-  while (link.outstanding_bytes() + bytes < transport_cap_bytes) {
-    std::uint64_t budget = link.sendable_bytes() - std::min(link.sendable_bytes(), credited);
-    if (window != nullptr) budget = std::min(budget, window->available(now) + 8);
-    std::uint16_t sub = 0;
-    const auto item = poll_subs(peer, budget, sub, now);
-    if (!item) break;
-    const auto add = [&](SharedBytes piece) {
-      bytes += piece.size();
-      pieces.push_back(std::move(piece));
-    };
-    if (const auto* slice = std::get_if<DeliverSlice>(&*item)) {
-      auto data = slice->chunk->slice(slice->index);
-      const auto prefix = proto::slice_frame_prefix(sub, slice->chunk_ref, slice->index, data.size());
-      credited += 8 + data.size();
-      if (window != nullptr) window->on_sent(data.size(), now, slice->repeat);
-      if (slice->live_since_us != 0)
-        counters.hop_latency_us.add(now.mono_us - std::min(now.mono_us, slice->live_since_us));
-      add(SharedBytes::copy(prefix));
-      add(std::move(data));
-    } else if (const auto* chunk = std::get_if<DeliverChunk>(&*item)) {
-      const auto prefix = proto::chunk_frame_prefix(sub, chunk->chunk_ref, chunk->chunk->leaves().size());
-      credited += 8 + chunk->chunk->header_and_leaves().size();
-      add(SharedBytes::copy(prefix));
-      add(chunk->chunk->header_and_leaves());
-    } else if (const auto* cert = std::get_if<DeliverCert>(&*item)) {
-      if (peer.certificates_sent.insert(cert->certificate->id()).second)
-        add(SharedBytes::take(proto::encode(proto::CertFrame{*cert->certificate})));
-    } else if (const auto* drop = std::get_if<DeliverDrop>(&*item)) {
-      ++counters.chunks_dropped[drop->reason == proto::DropReason::late       ? "late"
-                                : drop->reason == proto::DropReason::queue    ? "queue"
-                                : drop->reason == proto::DropReason::not_held ? "not_held"
-                                                                              : "revoked"];
-      add(SharedBytes::take(
-          proto::encode(proto::Drop{drop->chunk_ref, drop->reason, drop->pos.part, drop->pos.segment}, sub)));
-    } else if (const auto* end = std::get_if<DeliverEnd>(&*item)) {
-      add(SharedBytes::take(proto::encode(proto::SubEnd{end->code, end->last_segment}, sub)));
-      count_sent(peer.out[sub]);
-      peer.out.erase(sub);
-      if (peer.out.empty()) break;
-    }
-    if (bytes >= message_target_bytes) flush();
-  }
-  flush();
-  std::uint64_t queued = 0;
-  for (auto& [number, out] : peer.out) {
-    queued += out.delivery->queued_bytes();
-    count_sent(out);
-  }
-  peer.wake_us = never_us;
-  for (auto& [number, out] : peer.out) peer.wake_us = std::min(peer.wake_us, out.delivery->deadline_us(now));
-  if (window == nullptr) return;
-  window->on_queue(queued, now);
-  if (queued != 0)
-    peer.wake_us = std::min(
-        peer.wake_us, window->available_at_us(std::min<std::uint64_t>(queued, 1u << limits::default_slice_log2), now));
 }
 
 }  // namespace streamr::core

@@ -62,9 +62,9 @@ NodeReport Node::State::report(Now now) const {
       row.lag_ms = now.unix_us > captured_us ? (now.unix_us - captured_us) / 1000 : 0;
     }
     std::set<SessionId> viewers;
-    for (const auto& [link_id, peer] : peers)
-      for (const auto& [sub, out] : peer.out)
-        if (out.stream == id && peer.session) viewers.insert(peer.session->ticket.session_id);
+    for (const auto& [number, followers] : stream->followers)
+      for (const OutSub* out : followers)
+        if (out->peer->session) viewers.insert(out->peer->session->ticket.session_id);
     row.viewers = static_cast<std::uint32_t>(viewers.size());
     told.streams.push_back(row);
   }
@@ -82,7 +82,8 @@ NodeReport Node::State::report(Now now) const {
 void Node::State::run_presence(Now now) {
   if (!presence) return;
   presence->on_time(now);
-  while (auto call = presence->poll_call(now, report(now))) {
+  // A report goes through all that is carried: it is made for heartbeats alone.
+  while (auto call = presence->poll_call(now, presence->heartbeat_due(now) ? report(now) : NodeReport{})) {
     if (call->url.ends_with("/v1/nodes/heartbeat")) heartbeat_call = call->call;
     emit(std::move(*call));
   }

@@ -52,9 +52,7 @@ Result<PublicationId> Node::State::publish(PublishOptions options, Now now) {
     presence_due = true;
   }
   announce_to_all(stream);
-  for (auto& [link_id, peer] : peers)
-    for (const auto& [sub, out] : peer.out)
-      if (out.stream == stream.store.id()) publication.ready = true;
+  if (!stream.followers.empty()) publication.ready = true;
   if (publication.ready)
     event(STREAMR_EVENT_READY, 1, "the origin follows into the new epoch", now).publication = publication.id;
   return publication.id;

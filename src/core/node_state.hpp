@@ -1,167 +1,19 @@
-// Decides what a node remembers: peers, streams, sources, sessions, watches; declares the steps that node_*.cpp define.
+// Decides what a node is: its peers, streams, sessions and queues, and the steps that node_*.cpp define.
 // Never seen outside core/node*.cpp.
 // Called by core/node.cpp, which forwards every public call to here.
 #pragma once
 
-#include <deque>
-#include <limits>
 #include <map>
 #include <set>
 #include <unordered_map>
 
 #include "base/prng.hpp"
 #include "core/admission.hpp"
-#include "core/delivery.hpp"
-#include "core/hls.hpp"
-#include "core/link.hpp"
+#include "core/frame_prefixes.hpp"
 #include "core/metrics.hpp"
-#include "core/node.hpp"
-#include "core/receipts.hpp"
-#include "core/verifier.hpp"
+#include "core/node_parts.hpp"
 
 namespace streamr::core {
-
-// A chunk that a peer announced on one of our subscriptions.
-struct InChunk {
-  ChunkPtr chunk;
-  std::vector<bool> received;  // slices this subscription has brought: each counts once in receipts
-  std::uint16_t held = 0;
-  bool given_up = false;  // by us or by a DROP
-  bool fetched = false;   // answer to a FETCH: free of limits
-  bool counted = true;    // towards the limit of unfinished chunks
-};
-
-// A subscription of ours on a peer.
-struct InSub {
-  StreamId stream;
-  std::uint16_t track = 0;
-  bool headers_only = false;
-  bool answered = false;  // SUB_OK came
-  std::map<std::uint32_t, InChunk> chunks;
-  std::map<ChunkPos, std::uint32_t> recent;  // newest chunk_ref of a position, so that a repeat is not counted twice
-};
-
-// A subscription of the peer on us.
-struct OutSub {
-  StreamId stream;
-  std::uint16_t track = 0;
-  std::uint8_t priority = 0;
-  std::unique_ptr<Delivery> delivery;
-  std::uint64_t told_bytes = 0;  // of the delivery's counter, how much the stream has counted
-};
-
-// What we owe and trust where we send: outlives a socket.
-struct OutSession {
-  explicit OutSession(const proto::Ticket& from, Now now) : ticket(from), window(SessionTerms::of(from), now) {}
-  proto::Ticket ticket;
-  ReceiptWindow window;
-  std::set<LinkId> links;
-  bool expired = false;
-};
-
-struct Peer {
-  std::unique_ptr<Link> link;
-  std::map<std::uint16_t, InSub> in;
-  std::set<std::uint16_t> in_ended;  // late frames on these are ignored
-  std::map<std::uint16_t, OutSub> out;
-  std::shared_ptr<OutSession> session;      // the peer pays us with receipts
-  std::shared_ptr<ReceiptKeeper> keeper;    // we pay the peer with receipts
-  std::map<StreamId, proto::Have> offered;  // HAVE of the peer, newest
-  std::set<Key> certified;                  // session keys of certificates that the peer announced
-  std::set<StreamId> announced;             // HAVE that we sent
-  std::set<CertId> certificates_sent;
-  std::uint16_t next_sub = 0;
-  std::uint32_t fetches = 0;         // ours, unanswered
-  std::uint64_t wake_us = never_us;  // mono_us when time alone lets something more go out
-  std::uint64_t leaves_us = 0;       // mono_us when our GOAWAY to it is over; 0 = none was sent
-};
-
-enum class SourceState { waiting, dialing, open, subscribed };
-
-// One place to take a stream from: an address that we dial, or a peer that announced it to us.
-struct Source {
-  UpstreamOffer offer;  // url empty: announced
-  LinkId link = 0;
-  SourceState state = SourceState::waiting;
-  bool retired = false;  // no longer offered: goes when another serves
-  std::uint64_t next_dial_us = 0;
-  std::uint64_t retry_us = 0;  // of a SUBSCRIBE that was not served
-  std::uint32_t failures = 0;
-  std::uint64_t subscribed_us = 0;
-  std::uint64_t last_slice_us = 0;
-  std::uint64_t penalty_until_us = 0;  // lied or stalled: not preferred before
-  std::uint64_t slices = 0, rejected = 0;
-  std::vector<PathEntry> path;  // as SUB_OK or a later HAVE told it
-};
-
-struct LocalPublication {
-  LocalPublication(PublicationId number, PublishOptions given) : id(number), options(std::move(given)) {}
-  PublicationId id;
-  PublishOptions options;
-  std::optional<Publication> publication;  // once numbered
-  std::deque<PublicationPart> pending;
-  std::uint64_t pending_bytes = 0;
-  std::uint64_t opened_us = 0;
-  bool ready = false, end_wanted = false, closed = false, refused_full = false;
-};
-
-struct WatchTrack {
-  std::uint64_t epoch = 0;
-  bool started = false;
-  ChunkPos next;
-  const StoredChunk* init_told = nullptr;
-  Hash told;                           // of the newest header that was told
-  std::uint64_t waiting_since_us = 0;  // a later chunk is whole, `next` is not
-};
-
-struct Watch {
-  WatchId id = 0;
-  WatchOptions options;
-  std::optional<StreamId> stream;
-  std::map<std::uint16_t, WatchTrack> tracks;
-  std::uint64_t ask_session_us = never_us;  // when to ask for a (new) session
-  bool asking = false;
-  bool ready_told = false;
-  std::uint64_t ended_epoch = 0;  // whose end was told
-};
-
-struct Stream {
-  Stream(const StreamId& id, StoreLimits limits) : store(id, limits), verifier(id) {}
-
-  StreamStore store;
-  Verifier verifier;
-  std::unique_ptr<HlsStream> hls;
-  std::string alias;
-  std::string steering_url;
-  bool assigned = false, configured = false;  // carried because of the coordinator, or of a command
-  bool is_origin = false;
-  std::vector<PathEntry> path;  // of the source; our own prefix is added when it is told on
-  std::vector<Source> sources;
-  LinkId active = 0;  // link of the source that sends slices
-  std::uint64_t sources_began_us = 0;
-  std::uint64_t switched_us = 0;  // last change away from the first offer; 0 = never
-  std::optional<LocalPublication> publication;
-  std::set<WatchId> watches;
-  std::uint64_t saved_epoch = 0, next_segment = 0;  // durable: highest epoch, first number never held
-  std::uint32_t discontinuity = 0;                  // number of the newest segment
-  std::uint64_t discontinuity_segment = 0;
-  bool discontinuity_known = false;
-  std::map<std::pair<std::uint16_t, ChunkPos>, std::uint64_t> asked;  // FETCH times, mono_us
-  std::vector<ChunkPtr> unfinished;
-  bool shown = false;  // a heartbeat has told, or is about to tell, that we hold media
-  bool state_dirty = false;
-  std::uint64_t state_saved_us = 0;
-  std::uint64_t last_trim_us = 0;
-  // figures
-  std::uint64_t chunks = 0, slices_verified = 0, verified_bytes = 0, slices_rejected = 0, chain_breaks = 0;
-  std::uint64_t sent_bytes = 0;
-  Histogram slice_latency_us, chunk_latency_us;
-
-  bool carried() const { return assigned || configured; }
-  bool wanted() const { return carried() || !watches.empty(); }
-  // Something can be served: an epoch with a certificate is known.
-  bool held() const { return store.newest_epoch() != nullptr && verifier.newest_certificate() != nullptr; }
-};
 
 // Label values of figures and of logs.
 std::string_view role_name(std::uint32_t role);
@@ -179,6 +31,7 @@ struct Node::State final : LinkHost {
   void finish(Now now);  // after each input: pump what became sendable
   Nonce next_nonce();
   void emit(Action action) { actions.push_back(std::move(action)); }
+  std::optional<Action> poll(Now now);
   NodeEvent& event(std::uint32_t kind, std::int64_t value, std::string text, Now now);
   Stream& open_stream(const StreamId& id);
   Stream* find_stream(const StreamId& id);
@@ -233,16 +86,26 @@ struct Node::State final : LinkHost {
   Status on_drop(Peer& peer, std::uint16_t sub, const proto::Drop& frame, Now now);
   Status on_fetch(Peer& peer, std::uint16_t sub, const proto::Fetch& frame, Now now);
   void refuse_media(Peer& peer, Stream& stream, std::uint32_t ref, const char* reason, const Error& why, Now now);
-  void count_sent(OutSub& out);
   void report_bad_slice(Peer& peer, const StoredChunk& chunk, const proto::Slice& frame, Now now);
   void put_chunk(Stream& stream, const VerifiedChunk& chunk, Now now);
   void on_new_chunk(Stream& stream, const ChunkPtr& chunk, Now now);  // stored: tell deliveries and HLS
   void on_new_slice(Stream& stream, const ChunkPtr& chunk, std::uint16_t index, Now now);
   void on_whole(Stream& stream, const ChunkPtr& chunk, Now now);
   void note_epoch(Stream& stream, std::uint64_t epoch, const proto::SubOk* told, Now now);
+
+  // ---- node_pump.cpp
+  struct Outgoing;  // a message that is being put together
+  OutSub& open_out(Peer& peer, std::uint16_t sub, Stream& stream, std::uint16_t track);
+  void forget_out(Peer& peer, std::uint16_t sub);
+  void mark_dirty(Peer& peer);
+  void forget_dirty(Peer& peer);
+  bool pump_next(Now now);  // false: nobody is left, or the upload limit holds all back
   void pump(Peer& peer, Now now);
+  void set_wake(Peer& peer, std::uint64_t at_us);
+  void settle_pump(Peer& peer, Now now);
+  void put(Outgoing& out, const Delivered& item, std::uint16_t sub, Now now);
   std::optional<Delivered> poll_subs(Peer& peer, std::uint64_t budget, std::uint16_t& sub, Now now);
-  void touch(const StreamId& stream);  // its subscribers have something to send
+  std::uint64_t dirty_deadline_us() const;
 
   // ---- node_sources.cpp
   void set_offers(Stream& stream, const std::vector<UpstreamOffer>& offers, Now now);
@@ -304,7 +167,8 @@ struct Node::State final : LinkHost {
   crypto::KeyPair identity;
   PathEntry own_prefix;
   Prng random;
-  std::deque<Action> actions;
+  std::vector<Action> actions;
+  std::size_t actions_taken = 0;
   std::unordered_map<LinkId, Peer> peers;
   std::map<StreamId, std::unique_ptr<Stream>> streams;
   std::map<std::string, StreamId> aliases;
@@ -316,7 +180,11 @@ struct Node::State final : LinkHost {
   std::map<StreamId, std::pair<std::uint64_t, std::pair<std::uint64_t, std::uint32_t>>>
       remembered;  // epoch, next segment, discontinuity
   std::unordered_map<HttpId, StreamId> held_http;
-  std::set<LinkId> dirty_peers;
+  std::vector<Peer*> dirty_relays, dirty_viewers;  // to pump: who feeds others goes first
+  std::size_t relays_taken = 0, viewers_taken = 0;
+  bool blocked = false;  // by the upload limit
+  std::set<std::pair<std::uint64_t, Peer*>> wakes;
+  FramePrefixes prefixes;
   Admission admission;
   std::uint64_t weighed_us = 0, http_bytes_counted = 0;
   std::unique_ptr<Presence> presence;
@@ -327,6 +195,7 @@ struct Node::State final : LinkHost {
   std::uint64_t next_id = 1;
   std::uint64_t nonce_counter = 0;
   std::uint64_t started_mono_us = 0, last_tick_us = 0, last_round_us = 0;
+  std::uint64_t links_deadline_us = never_us;  // of handshakes, pings and silence
   NodeStats counters;  // only the counters that grow; stats() fills the rest
 };
 

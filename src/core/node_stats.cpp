@@ -103,9 +103,10 @@ StreamStats Node::State::stream_stats(const Stream& stream, Now now) const {
   row.store_bytes = stream.store.memory_bytes();
   row.slice_latency_us = stream.slice_latency_us;
   row.chunk_latency_us = stream.chunk_latency_us;
-  for (const auto& [link_id, peer] : peers)
-    row.viewers += std::any_of(peer.out.begin(), peer.out.end(),
-                               [&](const auto& out) { return out.second.stream == stream.store.id(); });
+  std::set<const Peer*> following;
+  for (const auto& [track, followers] : stream.followers)
+    for (const OutSub* out : followers) following.insert(out->peer);
+  row.viewers = static_cast<std::uint32_t>(following.size());
   for (const auto& source : stream.sources) {
     const auto peer = peers.find(source.link);
     row.upstreams.push_back(upstream_stats(source, peer == peers.end() ? nullptr : &peer->second, stream.active));

@@ -85,6 +85,8 @@ std::optional<HttpCall> Presence::poll_call(Now now, const NodeReport& report) {
   return state.viewer_receipts.poll(now);
 }
 
+bool Presence::heartbeat_due(Now now) const { return state_->heartbeat.due(now); }
+
 std::optional<PresenceEvent> Presence::poll_event() {
   auto& events = state_->context.events;
   if (events.empty()) return std::nullopt;

@@ -89,6 +89,7 @@ class Presence {
   void on_time(Now now);
   void on_answer(CallId call, int status, std::optional<std::uint32_t> retry_after_s, ByteView body, const std::string& failure, Now now);  // status 0: `failure` says why
   std::optional<HttpCall> poll_call(Now now, const NodeReport& report);   // `report` is used where the call is a heartbeat
+  bool heartbeat_due(Now now) const;
   std::optional<PresenceEvent> poll_event();
   std::uint64_t deadline_us() const;                         // mono_us; UINT64_MAX = none
 

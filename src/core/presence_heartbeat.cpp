@@ -52,8 +52,12 @@ void Heartbeat::next(Now now) {
   soon(now);
 }
 
+bool Heartbeat::due(Now now) const {
+  return !under_way_ && now.mono_us >= due_us_ && context_.lease && !context_.signed_under_way();
+}
+
 std::optional<HttpCall> Heartbeat::poll(Now now, const NodeReport& report) {
-  if (under_way_ || now.mono_us < due_us_ || !context_.lease || context_.signed_under_way()) return std::nullopt;
+  if (!due(now)) return std::nullopt;
   under_way_ = true;
   sent_us_ = now.mono_us;
   const std::string text = body(report, now);

@@ -18,6 +18,7 @@ class Heartbeat {
   void pause() { due_us_ = never_us; }                    // the lease is lost
   void soon(Now now);                                     // at most once a second
 
+  bool due(Now now) const;                                   // poll would give a call
   std::optional<HttpCall> poll(Now now, const NodeReport& report);
   // False: the coordinator does not know the lease any more.
   bool on_answer(const Answer& answer, Now now);

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t segments_never_cut = 3;  // what a player that joins at the edge may ask for
 constexpr std::size_t epochs_kept = 2;
+constexpr std::uint32_t ref_step = 16;
+constexpr std::uint32_t largest_shared_ref = 1u << 31;  // beyond, each connection counts on by itself
 
 }  // namespace
 
@@ -137,6 +139,10 @@ ChunkPtr StreamStore::put(const VerifiedChunk& chunk, Now now) {
   stored->arrived_mono_us_ = now.mono_us;
   if (header.slice_count == 0) stored->whole_mono_us_ = now.mono_us;
   stored->in_store_ = true;
+  if (next_shared_ref_ < largest_shared_ref) {
+    stored->shared_ref_ = next_shared_ref_;
+    next_shared_ref_ += ref_step;
+  }
   memory_bytes_ += stored->memory_bytes();
 
   if (header.part == init_part) {

@@ -70,6 +70,9 @@ class StoredChunk {
   struct Arrival { std::uint16_t index; std::uint64_t mono_us; };
   const std::vector<Arrival>& arrivals() const { return arrivals_; }
   std::uint32_t verified_bytes() const { return verified_bytes_; }
+  // The chunk_ref under which whoever can sends it, so that the octets around its slices are the same for all. Gaps
+  // between neighbours hold what a connection sends out of turn; 0 = none, once a stream has used them up.
+  std::uint32_t shared_ref() const { return shared_ref_; }
 
  private:
   friend class StreamStore;
@@ -87,6 +90,7 @@ class StoredChunk {
   std::uint64_t whole_mono_us_ = 0;
   std::vector<Arrival> arrivals_;
   std::uint32_t verified_bytes_ = 0;
+  std::uint32_t shared_ref_ = 0;
   bool in_store_ = false;                   // false once trimmed: who still holds it may read and fill it
 };
 using ChunkPtr = std::shared_ptr<const StoredChunk>;
@@ -168,6 +172,7 @@ class StreamStore {
   std::map<std::uint64_t, EpochStore> epochs_;
   std::uint64_t memory_bytes_ = 0;
   std::uint64_t removals_ = 0;
+  std::uint32_t next_shared_ref_ = 1;
 };
 
 }  // namespace streamr::core
