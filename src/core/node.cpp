@@ -164,7 +164,7 @@ void Node::State::on_time(Now now) {
   if (!started) return;
   last_tick_us = now.mono_us;
   while (!wakes.empty() && wakes.begin()->first <= now.mono_us) {
-    Peer& peer = *wakes.begin()->second;
+    Peer& peer = *find_peer(wakes.begin()->second);
     set_wake(peer, never_us);
     mark_dirty(peer);
   }

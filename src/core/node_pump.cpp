@@ -71,9 +71,9 @@ void Node::State::forget_dirty(Peer& peer) {
 
 void Node::State::set_wake(Peer& peer, std::uint64_t at_us) {
   if (peer.wake_us == at_us) return;
-  if (peer.wake_us != never_us) wakes.erase({peer.wake_us, &peer});
+  if (peer.wake_us != never_us) wakes.erase({peer.wake_us, peer.link->id()});
   peer.wake_us = at_us;
-  if (at_us != never_us) wakes.emplace(at_us, &peer);
+  if (at_us != never_us) wakes.emplace(at_us, peer.link->id());
 }
 
 bool Node::State::pump_next(Now now) {

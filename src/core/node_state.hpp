@@ -183,7 +183,7 @@ struct Node::State final : LinkHost {
   std::vector<Peer*> dirty_relays, dirty_viewers;  // to pump: who feeds others goes first
   std::size_t relays_taken = 0, viewers_taken = 0;
   bool blocked = false;  // by the upload limit
-  std::set<std::pair<std::uint64_t, Peer*>> wakes;
+  std::set<std::pair<std::uint64_t, LinkId>> wakes;  // when time alone lets a subscriber have more
   FramePrefixes prefixes;
   Admission admission;
   std::uint64_t weighed_us = 0, http_bytes_counted = 0;
