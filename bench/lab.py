@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 HOST = "127.0.0.1"
 SERVER_CORE = 0
 LOAD_CORE = os.cpu_count() - 1
+NICE = 0              # of everything that is started, set by bench/run --nice
 
 
 class Skipped(Exception):
@@ -161,6 +162,7 @@ class Feed:
 
 def pin(core):
     os.sched_setaffinity(0, {core})
+    os.setpriority(os.PRIO_PROCESS, 0, NICE)
     os.setpgid(0, 0)
 
 

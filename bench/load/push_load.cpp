@@ -172,7 +172,7 @@ void PushLoad::take(Client& client, const std::uint8_t* data, std::size_t size) 
     if (client.message_left == 0) {
       const bool whole = take_message_head(client, *data++);
       --size;
-      if (whole && client.opcode == 8) return fail(client, "the server said good-bye");
+      if (whole && client.opcode == 8) return fail(client, "the server closed: " + std::string(data, data + std::min<std::uint64_t>(size, client.message_left)));
       if (whole && client.opcode == 9) send_message(client, {}, 10);
       continue;
     }
