@@ -116,8 +116,41 @@ def http():
     yield "not-masked", says(b"\x82\x01a")
 
 
+def node():
+    """Plays for node_fuzz: the kind of node, then steps (kind, link, arguments)."""
+    publisher, viewer, poor = bytes([0, 2]), bytes([0, 0]), bytes([0, 16 + 2 * 64])
+    answer, tick = bytes([18, 0, 0]), bytes([11, 4, 0x7A, 0x12])
+
+    def whole(number, link=0):
+        return bytes([2, link, number, 3])
+
+    def join(link=1, start=1):
+        return bytes([7, link, start << 4, 0, 0, 0])
+
+    def asks(form, place=0, headers=0):
+        return bytes([12, 0, form | headers, place])
+
+    def parts(first, count, link=0):
+        return b"".join(whole(first + number, link) + tick for number in range(count))
+
+    live = bytes([2]) + publisher + answer + whole(0) + viewer + join()
+    ticketed = bytes([0]) + publisher + answer + whole(0) + viewer + join()
+    yield "live", live + parts(1, 24)
+    yield "two-tracks", live + bytes([7, 1, 0x18, 0, 0, 1]) + b"".join(whole(n) + whole(25 + n) + tick for n in range(1, 24))
+    yield "receipts", ticketed + parts(1, 8) + b"".join(bytes([10, 1, seq, 0x20, 0, seq]) + tick for seq in range(1, 4)) + parts(9, 6)
+    yield "credit", bytes([2]) + publisher + answer + whole(0) + poor + join() + parts(1, 4) + bytes([9, 1, 0xFF, 0xFF]) + parts(5, 4)
+    yield "next-epoch", live + parts(1, 5) + bytes([18, 0, 0x46]) + whole(50) + parts(51, 8)
+    yield "fetch", live + parts(1, 6) + bytes([8, 1, 0, 1, 0, 0, 0]) + tick
+    yield "spoilt", live + bytes([2, 0, 1, 0, 4, 0, 1, 0x38, 0, 0, 4, 0, 1, 0, 2, 0, 2, 128, 7, 7]) + parts(3, 3)
+    yield "player", live + parts(1, 6) + b"".join(asks(form, 0x0B) for form in range(16)) + asks(2, 0x3A) + parts(7, 4) + asks(5, 8, 32)
+    yield "revoked", live + parts(1, 3) + bytes([18, 0, 0x45]) + parts(4, 2)
+    yield "from-upstream", bytes([2 | 8]) + bytes([18, 0, 6, 18, 0, 7]) + answer + whole(0) + viewer + join() + parts(1, 6)
+    yield "source-gone", live + publisher + bytes([18, 2, 0]) + parts(1, 3) + bytes([15, 0]) + tick * 4 + parts(4, 3, link=2)
+    yield "limits", live + parts(1, 3) + bytes([17, 0, 0, 1, 1, 255, 1]) + viewer + join(2) + parts(4, 6)
+
+
 def main():
-    for name, seeds in {"frames": frames(), "chunk_header": objects(), "json": texts(), "http": http()}.items():
+    for name, seeds in {"frames": frames(), "chunk_header": objects(), "json": texts(), "http": http(), "node": node()}.items():
         folder = HERE / "corpus" / name
         folder.mkdir(parents=True, exist_ok=True)
         for seed, data in seeds:
