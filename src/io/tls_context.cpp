@@ -1,10 +1,12 @@
 #include "io/tls_context.hpp"
 
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #if defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -12,7 +14,6 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <ctime>
 
@@ -49,19 +50,31 @@ Error tls_failure(std::string text) {
   return fail(STREAMR_E_INVALID, std::move(text));
 }
 
-// Read into memory by us, so that a file that is missing or forbidden is told as that.
-Result<std::string> read_pem(const std::string& path, const char* what) {
-  constexpr long largest = 1024 * 1024;
-  const auto close = [](std::FILE* file) { std::fclose(file); };
-  const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rb"), close);
+// Secrets leave no copy behind.
+struct WipedText {
+  std::string text;
+  ~WipedText() { OPENSSL_cleanse(text.data(), text.size()); }
+};
+
+// Read into memory by us, so that a file that is missing or forbidden is told as that; never waits for one that is no
+// file. A secret one must be closed to everybody who is neither owner nor group.
+Status read_pem(const std::string& path, const char* what, bool secret, std::string& text) {
+  constexpr off_t largest = 1024 * 1024;
+  const auto name = std::string("the ") + what + " file " + path;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return tls_failure(name + " cannot be read: " + std::strerror(errno));
   struct stat facts {};
-  if (!file || fstat(fileno(file.get()), &facts) != 0)
-    return tls_failure(std::string("the ") + what + " file " + path + " cannot be read: " + std::strerror(errno));
-  if (!S_ISREG(facts.st_mode) || facts.st_size > largest)
-    return tls_failure(std::string("the ") + what + " file " + path + " is no file of PEM text of at most 1 MiB");
-  std::string text(static_cast<std::size_t>(facts.st_size), '\0');
-  text.resize(std::fread(text.data(), 1, text.size(), file.get()));
-  return text;
+  const bool readable = fstat(fd, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size <= largest;
+  text.resize(readable ? static_cast<std::size_t>(facts.st_size) : 0);
+  const ssize_t got = readable ? ::read(fd, text.data(), text.size()) : 0;
+  const int error = got < 0 ? errno : 0;
+  ::close(fd);
+  if (!readable) return tls_failure(name + " is no file of PEM text of at most 1 MiB");
+  if (error != 0) return tls_failure(name + " cannot be read: " + std::strerror(error));
+  if (secret && (facts.st_mode & S_IRWXO) != 0)
+    return fail(STREAMR_E_PERMISSION, name + " is open to every user of this machine: chmod o= " + path);
+  text.resize(static_cast<std::size_t>(got));
+  return {};
 }
 
 struct FreeBio {
@@ -149,15 +162,15 @@ Status load_key(SSL_CTX* context, const TlsFiles& files, const std::string& text
 
 Result<TlsContext> server_context(const TlsFiles& files) {
   ERR_clear_error();
-  const auto chain = read_pem(files.chain, "certificate");
-  if (!chain) return chain.error();
-  const auto key = read_pem(files.key, "key");
-  if (!key) return key.error();
+  std::string chain;
+  WipedText key;
+  if (auto read = read_pem(files.chain, "certificate", false, chain); !read) return read.error();
+  if (auto read = read_pem(files.key, "key", true, key.text); !read) return read.error();
   auto context = common_context(TLS_server_method());
   if (!context) return context.error();
   SSL_CTX* const raw = context->get();
-  if (auto loaded = load_chain(raw, files.chain, *chain); !loaded) return loaded.error();
-  if (auto loaded = load_key(raw, files, *key); !loaded) return loaded.error();
+  if (auto loaded = load_chain(raw, files.chain, chain); !loaded) return loaded.error();
+  if (auto loaded = load_key(raw, files, key.text); !loaded) return loaded.error();
   SSL_CTX_set_session_id_context(raw, session_place, sizeof session_place - 1);
   SSL_CTX_set_timeout(raw, session_s);
   SSL_CTX_set_num_tickets(raw, 1);

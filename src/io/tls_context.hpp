@@ -23,7 +23,8 @@ struct TlsFiles {
 
 class TlsServer {
  public:
-  // INVALID with a sentence that names the file and what is wrong with it.
+  // INVALID with a sentence that names the file and what is wrong with it; PERMISSION where every user of the machine
+  // can read the key.
   static Result<std::shared_ptr<TlsServer>> open(TlsFiles files);
 
   // Reads the files again, for new connections; those that stand go on. A failure changes nothing. Any thread.

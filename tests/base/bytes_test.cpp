@@ -91,3 +91,16 @@ TEST_CASE("bytes that are taken are not copied") {
   CHECK(SharedBytes::take({}).empty());
   CHECK(SharedBytes::copy({}).empty());
 }
+
+TEST_CASE("a block that is held lives as long as any slice of it") {
+  auto block = std::make_shared<std::uint8_t[]>(4);
+  const std::weak_ptr<std::uint8_t[]> watched = block;
+  for (std::uint8_t i = 0; i < 4; ++i) block[i] = i;
+  SharedBytes slice = SharedBytes::hold(std::move(block), 3).slice(1, 9);
+  CHECK_FALSE(watched.expired());
+  CHECK(slice.size() == 2);
+  CHECK(slice.view()[1] == 2);
+  slice = {};
+  CHECK(watched.expired());
+  CHECK(SharedBytes::hold(nullptr, 0).empty());
+}

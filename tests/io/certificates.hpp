@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include <cstdio>
 #include <memory>
@@ -41,6 +42,7 @@ class Certificates {
     const Certificate certificate = made(wish, key.get(), false);
     write_certificate(name + ".pem", certificate.get());
     const File file(std::fopen(directory_.path(name + ".key").c_str(), "wb"));
+    fchmod(fileno(file.get()), 0600);
     PEM_write_PrivateKey(file.get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
     return {directory_.path(name + ".pem"), directory_.path(name + ".key")};
   }

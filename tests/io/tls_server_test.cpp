@@ -183,6 +183,7 @@ TEST_CASE("files that cannot serve are refused with what is wrong, and the certi
   const std::string missing = place.certificates.directory().path("missing.pem");
   const std::string text = place.certificates.directory().path("text.pem");
   std::ofstream(text) << "this is no certificate\n";
+  chmod(text.c_str(), 0600);
 
   CHECK(refusal({place.files.chain, other.key}).find("does not belong to the certificate") != std::string::npos);
   CHECK(refusal(expired).find("has expired") != std::string::npos);
@@ -191,6 +192,8 @@ TEST_CASE("files that cannot serve are refused with what is wrong, and the certi
         "the certificate file " + missing + " cannot be read: No such file or directory");
   CHECK(refusal({text, place.files.key}).find("holds no certificate in PEM") != std::string::npos);
   CHECK(refusal({place.files.chain, text}).find("holds no private key in PEM") != std::string::npos);
+  chmod(text.c_str(), 0644);
+  CHECK(refusal({place.files.chain, text}).find("open to every user") != std::string::npos);
   CHECK(refusal({place.certificates.directory().path(""), place.files.key}).find("no file of PEM") !=
         std::string::npos);
 
