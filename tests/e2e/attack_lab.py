@@ -181,8 +181,8 @@ class Field:
             assert max(during.values()) < LATE_MS, f"the {who} waited {max(during.values()):.0f} ms for one part"
 
     @contextlib.contextmanager
-    def attack(self, settle_s=8.0, peak_mb=None):
-        """Runs an attack; at its end all sockets are closed and everybody is asked."""
+    def attack(self, settle_s=8.0, fills=False):
+        """Runs an attack; at its end all sockets are closed and everybody is asked. `fills`: the store may fill meanwhile."""
         self.check_errors()
         self.spoilt = True     # until everything below held
         self.process.forget_peak()
@@ -197,10 +197,10 @@ class Field:
             scene.close()
         self.check_audience(since, until)
         peak = self.process.peak_mb()
-        allowed = peak_mb or self.memory_mb + BESIDE_MEMORY_MB
+        allowed = self.memory_mb + BESIDE_MEMORY_MB
         assert peak <= allowed, f"the relay took {peak:.0f} MB, {allowed} are allowed"
         harness.wait_until(lambda: self.process.descriptors() <= before_fd, "as many descriptors as before the attack", settle_s)
-        left_mb = min(self.memory_mb + BESIDE_MEMORY_MB, before_mb + LEFT_BEHIND_MB)
+        left_mb = allowed if fills else min(allowed, before_mb + LEFT_BEHIND_MB)
         harness.wait_until(lambda: self.process.rss_mb() <= left_mb, f"{left_mb:.0f} MB as before the attack", settle_s)
         self.spoilt = False
 
