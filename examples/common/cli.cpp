@@ -15,13 +15,14 @@ Cli::Cli(std::string program, const std::string& purpose, const std::string& exa
   app_.footer(examples + "\nEvery flag can be given as STREAMR_<FLAG> in the environment or in a TOML file (--config).\n\n" +
               exit_codes_text);
   app_.set_version_flag("--version", program_ + " " + STREAMR_VERSION_STRING);
-  app_.add_option("--log", log_format_, "Form of the log on standard error")
+  app_.add_option("--log-format,--log", log_format_, "Form of the log on standard error")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
   app_.add_option("--log-level", log_level_, "Least important lines to show")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();
   app_.set_config("--config", "", "TOML file with flags as keys");
+  app_.allow_config_extras(CLI::config_extras_mode::error);  // a key that is spelled wrong must not be silent
   app_.get_formatter()->column_width(34);
 }
 
@@ -47,11 +48,17 @@ std::optional<int> Cli::parse(int argc, char** argv) {
   } catch (const CLI::Error& error) {
     return fail(program_, exit_usage, std::string(error.what()) + "; see " + program_ + " --help");
   }
-  const LogLevel level = log_level_ == "debug"  ? LogLevel::debug
-                         : log_level_ == "warn" ? LogLevel::warn
-                         : log_level_ == "error" ? LogLevel::error
-                                                 : LogLevel::info;
-  log_setup(program_, log_json(), level);
+  log_setup(program_, log_json(), log_level_of(log_level_));
+  return std::nullopt;
+}
+
+std::optional<std::string> Cli::parse_quietly(int argc, char** argv) {
+  name_variables(app_);
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::Error& error) {
+    return error.what();
+  }
   return std::nullopt;
 }
 

@@ -1,4 +1,4 @@
-// Decides: the style of flags that all programs share: --version, --log, --log-level, --config, STREAMR_* variables, exit codes in --help.
+// Decides: the style of flags that all programs share: --version, --log-format, --log-level, --config, STREAMR_* variables, exit codes in --help.
 // Never: knows a flag of one program.
 // Called by: main() of each program.
 //
@@ -21,8 +21,12 @@ class Cli {
   CLI::App& app() { return app_; }
   // Reads flags, then STREAMR_<FLAG> variables, then --config. A value means: leave with this exit code, all is said.
   std::optional<int> parse(int argc, char** argv);
-  // Whether --log json was asked for.
+  // The same without saying or setting up anything: nothing, or the sentence that says what is wrong. For reading the
+  // configuration again.
+  std::optional<std::string> parse_quietly(int argc, char** argv);
+  // Whether --log-format json was asked for.
   bool log_json() const { return log_format_ == "json"; }
+  const std::string& log_level() const { return log_level_; }
 
  private:
   void name_variables(CLI::App& app);

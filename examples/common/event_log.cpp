@@ -16,7 +16,42 @@ void log_upstream(const streamr_event_t& event) {
   else log_warn("upstream_lost", "upstream: " + text, {{"stream", stream_of(event)}});
 }
 
+const char* role_of(const streamr_event_t& event) {
+  switch (event.role) {
+    case STREAMR_ROLE_VIEWER: return "viewer";
+    case STREAMR_ROLE_RELAY: return "relay";
+    case STREAMR_ROLE_PUBLISHER: return "publisher";
+    default: return "peer";
+  }
+}
+
+// A refusal is told by what it was for: logs are searched by that word.
+const char* refusal_of(std::int64_t code) {
+  constexpr std::int64_t ticket = 6, overloaded = 8, bad_slice = 10;
+  return code == ticket ? "ticket_refused" : code == overloaded ? "admission_refused" : code == bad_slice ? "slice_rejected" : "rejected";
+}
+
 }  // namespace
+
+void EventLog::on_peer(const streamr_event_t& event) {
+  if (event.time_us / 1'000'000 != peer_second_) {
+    peer_second_ = event.time_us / 1'000'000;
+    peers_in_second_ = 0;
+    if (peers_left_out_ > 0) log_info("peers_more", "more peers came and went than this log tells", {{"left_out", peers_left_out_}});
+    peers_left_out_ = 0;
+  }
+  if (++peers_in_second_ > peers_a_second) {
+    ++peers_left_out_;
+    return;
+  }
+  const std::string role = role_of(event);
+  if (event.value != 0) {
+    log_info(role + "_joined", role + " joined", {{"address", std::string(event.text)}});
+  } else {
+    log_info(role + "_left", role + " left: " + event.text,
+             {{"bytes", event.bytes}, {"seconds", event.duration_us / 1'000'000}, {"stream", stream_of(event)}});
+  }
+}
 
 bool EventLog::quiet(std::uint64_t time_us) {
   if (time_us / 1'000'000 != second_) {
@@ -55,7 +90,15 @@ void EventLog::on_event(const streamr_event_t& event) {
     case STREAMR_EVENT_UPSTREAM: log_upstream(event); break;
     case STREAMR_EVENT_REJECTED:
       if (!quiet(event.time_us))
-        log_warn("rejected", "refused: " + text, {{"code", static_cast<std::int64_t>(event.value)}, {"stream", stream_of(event)}});
+        log_warn(refusal_of(event.value), "refused: " + text, {{"code", static_cast<std::int64_t>(event.value)}, {"stream", stream_of(event)}});
+      break;
+    case STREAMR_EVENT_PEER: on_peer(event); break;
+    case STREAMR_EVENT_RECEIPT:
+      if (!quiet(event.time_us))
+        log_warn("receipt_refused", "receipt refused: " + text, {{"code", static_cast<std::int64_t>(event.value)}, {"stream", stream_of(event)}});
+      break;
+    case STREAMR_EVENT_GOAWAY:
+      log_info("goaway", "an upstream asks us to leave it: " + text, {{"code", static_cast<std::int64_t>(event.value)}});
       break;
     case STREAMR_EVENT_ENDED:
       log_info("ended", "ended: " + text, {{"code", static_cast<std::int64_t>(event.value)}, {"stream", stream_of(event)}});

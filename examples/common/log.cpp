@@ -72,6 +72,15 @@ void log_setup(std::string_view program, bool json, LogLevel level) {
   log.apply();
 }
 
+LogLevel log_level_of(std::string_view word) {
+  for (const LogLevel level : {LogLevel::debug, LogLevel::warn, LogLevel::error}) {
+    if (word == level_name(level)) return level;
+  }
+  return LogLevel::info;
+}
+
+void log_set_level(LogLevel level) { the_log().logger.set_level(to_spdlog(level)); }
+
 void log_line(LogLevel level, std::string_view event, std::string_view sentence,
               std::initializer_list<LogField> fields) {
   Log& log = the_log();

@@ -33,6 +33,10 @@ void log_setup(std::string_view program, bool json, LogLevel level);
 void log_line(LogLevel level, std::string_view event, std::string_view sentence,
               std::initializer_list<LogField> fields = {});
 
+// "debug", "info", "warn", "error"; anything else is info.
+LogLevel log_level_of(std::string_view word);
+void log_set_level(LogLevel level);
+
 inline void log_debug(std::string_view event, std::string_view sentence, std::initializer_list<LogField> fields = {}) {
   log_line(LogLevel::debug, event, sentence, fields);
 }

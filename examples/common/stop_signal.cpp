@@ -47,6 +47,7 @@ StopSignal::StopSignal() {
   }
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) handle(number, on_signal);
   handle(SIGPIPE, SIG_IGN);
+  handle(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of write(), not the end
 }
 
 StopSignal::~StopSignal() {

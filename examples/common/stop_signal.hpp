@@ -7,7 +7,7 @@ namespace streamr::programs {
 
 class StopSignal {
  public:
-  // Installs handlers for SIGTERM, SIGINT and SIGHUP, and ignores SIGPIPE.
+  // Installs handlers for SIGTERM, SIGINT and SIGHUP, and ignores SIGPIPE and SIGXFSZ.
   StopSignal();
   ~StopSignal();
   StopSignal(const StopSignal&) = delete;

@@ -413,10 +413,11 @@ typedef struct streamr_node_options {
   const char* tls_certificate_file;  /* PEM, leaf first: `listen` speaks https and wss only; NULL = no TLS */
   const char* tls_key_file;          /* PEM, not readable by others; both files or neither */
   uint32_t upload_kbps;              /* what may be sent in all; beyond it viewers are refused; 0 = no limit */
-  uint32_t max_viewers;              /* peers that may subscribe at the same time; 0 = no limit */
+  uint32_t max_viewers;              /* viewers that may be connected at the same time; 0 = no limit */
+  const char* tls_authorities_file;  /* PEM: authorities trusted for wss:// beside the system's; NULL = none */
 } streamr_node_options_t;
 #define STREAMR_NODE_OPTIONS_INIT \
-  { sizeof(streamr_node_options_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+  { sizeof(streamr_node_options_t), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 #define STREAMR_NODE_HOST_LOOP 1u        /* no own thread: the host drives fd, timeout_ms and run */
 #define STREAMR_NODE_OPEN_TICKETS 2u     /* viewers need no ticket (a relay that a person runs for friends) */
@@ -448,7 +449,7 @@ STREAMR_API void streamr_node_destroy(streamr_node_t* node);
 typedef struct streamr_limits {
   uint32_t struct_size;
   uint32_t upload_kbps;              /* what may be sent in all; 0 = no limit */
-  uint32_t max_viewers;              /* peers that may subscribe at the same time; 0 = no limit */
+  uint32_t max_viewers;              /* viewers that may be connected at the same time; 0 = no limit */
   uint32_t memory_kib;               /* limit of retained media in KiB; 0 = 262 144 (256 MiB) */
   uint32_t http_per_address;         /* 0 = 256 */
   uint32_t websockets_per_address;   /* 0 = 64 */
@@ -481,9 +482,8 @@ STREAMR_API streamr_status_t streamr_node_set_limits(streamr_node_t* node, const
 /**
  * Reads tls_certificate_file and tls_key_file again. New connections get the new certificate, open ones go on as they are.
  *  Result  STREAMR_OK
- *          E_INVALID  the files do not hold a certificate and its key; the old ones stay in use
- *          E_IO       a file cannot be read; the old ones stay in use
- *          E_STATE    the node does not run, or was created without TLS
+ *          E_INVALID  a file cannot be read, or they do not hold a certificate and its key; the old ones stay in use
+ *          E_STATE    the node was created without TLS
  *  Thread  any
  *  Since   0.1
  */

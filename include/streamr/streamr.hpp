@@ -226,7 +226,7 @@ struct NodeOptions {
   std::uint32_t capacity_kbps = 0, memory_kib = 0, event_queue = 0, flags = 0;
   std::uint32_t http_per_address = 0, websockets_per_address = 0;
   std::uint32_t loops = 0, max_connections = 0;
-  std::string tls_certificate_file, tls_key_file;
+  std::string tls_certificate_file, tls_key_file, tls_authorities_file;
   std::uint32_t upload_kbps = 0, max_viewers = 0;
 };
 
@@ -273,6 +273,7 @@ class Node {
     in.max_connections = options.max_connections;
     in.tls_certificate_file = detail::text_or_null(options.tls_certificate_file);
     in.tls_key_file = detail::text_or_null(options.tls_key_file);
+    in.tls_authorities_file = detail::text_or_null(options.tls_authorities_file);
     in.upload_kbps = options.upload_kbps;
     in.max_viewers = options.max_viewers;
     streamr_node_t* made = nullptr;

@@ -43,6 +43,7 @@ Status read_serving(const streamr_node_options_t& from, io::RuntimeOptions& out)
   if ((from.tls_certificate_file == nullptr) != (from.tls_key_file == nullptr))
     return invalid("tls_certificate_file and tls_key_file are given together or not at all");
   if (from.tls_certificate_file && !from.listen) return invalid("TLS files are given, but no address to listen on");
+  out.dialer.extra_authorities = text_of(from.tls_authorities_file);
   if (from.tls_certificate_file) {
     auto tls = io::TlsServer::open({from.tls_certificate_file, from.tls_key_file});
     if (!tls) return tls.error();
@@ -117,6 +118,7 @@ Result<std::shared_ptr<NodeHost>> NodeHost::create(const streamr_node_options_t&
                              .state_dir = text_of(from.state_dir),
                              .host_loop = false,
                              .server = {},
+                             .dialer = {},
                              .on_event = {}};
   if (auto read = read_node(from, options.node); !read) return read.error();
   if (auto read = read_addresses(from, options); !read) return read.error();
