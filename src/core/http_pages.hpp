@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace streamr::core {
@@ -20,7 +21,10 @@ struct RelayPage {
   std::string role;
   std::string software;
   std::vector<RelayPageStream> streams;
+  std::string origin;                    // "http://host:port" as the person reached it; empty: not known
 };
+// What stands before a path: the scheme of `advertise_url` (ws or wss), the host of a Host header; empty where that is none.
+std::string page_origin(std::string_view advertise_url, std::string_view host_header);
 std::string relay_index_html(const RelayPage& page);
 
 }  // namespace streamr::core

@@ -82,7 +82,8 @@ std::optional<HttpResponse> Node::State::answer_http(const HttpRequest& request,
     return answer;
   }
   if (path == "/") {
-    RelayPage page{to_hex(identity.public_key().view()), std::string(role_name(config.role)), config.software, {}};
+    RelayPage page{to_hex(identity.public_key().view()), std::string(role_name(config.role)), config.software, {},
+                   page_origin(config.advertise_url, request.header("host"))};
     for (const auto& [id, stream] : streams)
       if (stream->held()) {
         const auto row = stream_stats(*stream, now);

@@ -154,7 +154,7 @@ TEST_CASE("a reason that nothing was refused for yet is told as zero, so that a 
 }
 
 TEST_CASE("a person who opens a relay's address sees its streams, and no name can inject markup") {
-  core::RelayPage page{std::string(64, 'c'), "relay", "streamr 0.1.0", {}};
+  core::RelayPage page{std::string(64, 'c'), "relay", "streamr 0.1.0", {}, {}};
   CHECK(holds(core::relay_index_html(page), "no stream"));
   page.streams.push_back({std::string(64, 'd'), "<script>", true, 1});
   page.streams.push_back({std::string(64, 'e'), "", false, 0});
@@ -162,4 +162,15 @@ TEST_CASE("a person who opens a relay's address sees its streams, and no name ca
   CHECK_FALSE(holds(html, "<script>"));
   CHECK(holds(html, "href=\"/live/" + std::string(64, 'e') + ".m3u8\""));
   CHECK(holds(html, "is live, 1 viewer<"));
+}
+
+TEST_CASE("a relay's page gives addresses that can be copied into a player as they are") {
+  core::RelayPage page{std::string(64, 'c'), "relay", "streamr 0.1.0", {}, {}};
+  page.streams.push_back({std::string(64, 'd'), "talk", true, 0});
+  page.origin = core::page_origin("ws://203.0.113.7:8080/relay", "relay.example:8080");
+  CHECK(holds(core::relay_index_html(page), "<code>http://relay.example:8080/live/talk.m3u8</code>"));
+  CHECK(core::page_origin("wss://relay.example/relay", "relay.example") == "https://relay.example");
+  CHECK(core::page_origin("", "[2001:db8::1]:8080") == "http://[2001:db8::1]:8080");
+  for (const char* host : {"", "a b", "x\"><script>", "a/b", "user@host"}) CHECK(core::page_origin("", host).empty());
+  CHECK(core::page_origin("", std::string(300, 'a')).empty());
 }
