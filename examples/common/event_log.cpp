@@ -47,10 +47,14 @@ void EventLog::on_peer(const streamr_event_t& event) {
   const std::string role = role_of(event);
   if (event.value != 0) {
     log_info(role + "_joined", role + " joined", {{"address", std::string(event.text)}});
-  } else {
-    log_info(role + "_left", role + " left: " + event.text,
-             {{"bytes", event.bytes}, {"seconds", event.duration_us / 1'000'000}, {"stream", stream_of(event)}});
+    return;
   }
+  const std::string sentence = role + " left: " + event.text, stream = stream_of(event);
+  const std::uint64_t seconds = event.duration_us / 1'000'000;
+  if (stream.find_first_not_of('0') == std::string::npos)  // without a ticket it is bound to no stream
+    log_info(role + "_left", sentence, {{"bytes", event.bytes}, {"seconds", seconds}});
+  else
+    log_info(role + "_left", sentence, {{"bytes", event.bytes}, {"seconds", seconds}, {"stream", stream}});
 }
 
 bool EventLog::quiet(std::uint64_t time_us) {

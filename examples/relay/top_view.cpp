@@ -75,6 +75,8 @@ class Screen {
   }
 
  private:
+  // Too low for lines that say nothing: the streams need them.
+  bool low() const { return shape_.height != 0 && shape_.height < 24; }
   bool full() const { return shape_.height != 0 && lines_.size() >= shape_.height; }
   void add(const std::string& text, const char* colour = nullptr) {
     if (full()) return;
@@ -141,6 +143,7 @@ void Screen::peers() {
   for (const char* kind : {"upstream", "publisher", "relay", "viewer"}) {
     const auto found = now_.links.find(kind);
     const double open = found == now_.links.end() ? 0 : found->second;
+    if (open == 0 && low()) continue;
     add(filled(kind, 12) + right(count(open), 8) + right(rate(traffic(&RelayFigures::bytes_in, kind)), 12) +
             right(rate(traffic(&RelayFigures::bytes_out, kind)), 12),
         open == 0 ? faint : nullptr);
