@@ -69,6 +69,16 @@ SharedBytes SharedBytes::hold(std::shared_ptr<const std::uint8_t[]> block, std::
   return out;
 }
 
+SharedBytes SharedBytes::hold(std::shared_ptr<const void> owner, const std::uint8_t* data, std::size_t size,
+                              const FileSpan* file) {
+  SharedBytes out;
+  out.owner_ = std::move(owner);
+  out.data_ = data;
+  out.size_ = size;
+  out.file_ = file;
+  return out;
+}
+
 SharedBytes SharedBytes::slice(std::size_t offset, std::size_t length) const {
   SharedBytes out;
   if (offset >= size_) return out;
@@ -76,6 +86,7 @@ SharedBytes SharedBytes::slice(std::size_t offset, std::size_t length) const {
   if (out.size_ == 0) return out;
   out.data_ = data_ + offset;
   out.owner_ = owner_;
+  out.file_ = file_;
   return out;
 }
 

@@ -70,6 +70,13 @@ inline void store_u16(std::uint8_t* p, std::uint16_t v) { p[0] = static_cast<std
 inline void store_u32(std::uint8_t* p, std::uint32_t v) { store_u16(p, static_cast<std::uint16_t>(v >> 16)); store_u16(p + 2, static_cast<std::uint16_t>(v)); }
 inline void store_u64(std::uint8_t* p, std::uint64_t v) { store_u32(p, static_cast<std::uint32_t>(v >> 32)); store_u32(p + 4, static_cast<std::uint32_t>(v)); }
 
+// Octets that also stand in a file of memory: their pages can be handed to the kernel instead of copied.
+struct FileSpan {
+  int fd = -1;
+  std::uint64_t offset = 0;              // of *begin in the file
+  const std::uint8_t* begin = nullptr;
+};
+
 // Immutable octets with shared ownership; slices share the owner. The unit that every queue, store and socket passes on.
 class SharedBytes {
  public:
@@ -79,9 +86,13 @@ class SharedBytes {
   // The first `size` octets of a block that nobody writes any more.
   static SharedBytes hold(std::shared_ptr<const std::uint8_t[]> block, std::size_t size);
 
+  // Octets that `owner` keeps alive; `file` too, where they stand in one.
+  static SharedBytes hold(std::shared_ptr<const void> owner, const std::uint8_t* data, std::size_t size, const FileSpan* file);
+
   const std::uint8_t* data() const { return data_; }
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
+  const FileSpan* file() const { return file_; }   // null: they stand in memory alone
   ByteView view() const { return {data_, size_}; }
   operator ByteView() const { return view(); }
   SharedBytes slice(std::size_t offset, std::size_t length) const;   // clamped to the end
@@ -90,6 +101,7 @@ class SharedBytes {
   std::shared_ptr<const void> owner_;
   const std::uint8_t* data_ = nullptr;
   std::size_t size_ = 0;
+  const FileSpan* file_ = nullptr;
 };
 
 }  // namespace streamr

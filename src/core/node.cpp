@@ -78,7 +78,7 @@ Stream& Node::State::open_stream(const StreamId& id) {
   if (stream) return *stream;
   StoreLimits store_limits;
   store_limits.memory_bytes = config.memory_bytes;
-  stream = std::make_unique<Stream>(id, store_limits);
+  stream = std::make_unique<Stream>(id, store_limits, config.buffers);
   if (config.serves_http) {
     HlsConfig hls;
     hls.pathway_id = to_hex(identity.public_key().view()).substr(0, 16);

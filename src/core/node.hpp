@@ -30,6 +30,7 @@ struct NodeConfig {
   std::uint64_t memory_bytes = 256ull << 20;
   std::uint64_t upload_kbps = 0, max_viewers = 0;  // 0: none; these and memory_bytes may change by set_limits
   bool serves_http = true;  // keep HLS playlists of every stream
+  BufferSource* buffers = nullptr;  // room for payloads; null: the heap
   std::optional<Key> coordinator_key;
   std::uint64_t seed = 0;  // io draws it; the simulator chooses it
   std::array<std::uint8_t, 16> boot_id{};

@@ -133,7 +133,8 @@ struct Watch {
 };
 
 struct Stream {
-  Stream(const StreamId& id, StoreLimits limits) : store(id, limits), verifier(id) {}
+  Stream(const StreamId& id, StoreLimits limits, BufferSource* buffers)
+      : store(id, limits, buffers), verifier(id) {}
 
   StreamStore store;
   Verifier verifier;

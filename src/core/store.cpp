@@ -163,14 +163,23 @@ void StreamStore::note_end(EpochStore& epoch, Now now) {
   epoch.ended_mono_us = std::max<std::uint64_t>(now.mono_us, 1);
 }
 
+void StreamStore::allocate_payload(StoredChunk& to) {
+  if (auto room = buffers_ != nullptr ? buffers_->room(to.header_.payload_length) : std::nullopt) {
+    to.payload_ = std::move(room->shared);
+    to.fill_ = room->fill;
+    return;
+  }
+  ByteVector octets(to.header_.payload_length);
+  to.fill_ = octets.data();
+  to.payload_ = SharedBytes::take(std::move(octets));
+}
+
 bool StreamStore::put_slice(const ChunkPtr& chunk, const VerifiedSlice& slice, Now now) {
   // Every stored chunk was made non-const by put; const is what readers get.
   StoredChunk& to = const_cast<StoredChunk&>(*chunk);
   if (slice.index() >= to.present_.size() || to.present_[slice.index()]) return false;
   if (to.payload_.empty()) {
-    ByteVector octets(to.header_.payload_length);
-    to.fill_ = octets.data();
-    to.payload_ = SharedBytes::take(std::move(octets));
+    allocate_payload(to);
     if (to.in_store_) memory_bytes_ += to.payload_.size();
   }
   std::memcpy(to.fill_ + (std::size_t{slice.index()} << to.header_.slice_log2), slice.data().data(),

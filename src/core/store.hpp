@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/buffer_source.hpp"
 #include "base/bytes.hpp"
 #include "base/types.hpp"
 #include "proto/frames.hpp"
@@ -133,7 +134,9 @@ struct StoreLimits {
 // All that is kept of one stream, newest epoch last. At most the two newest epochs.
 class StreamStore {
  public:
-  StreamStore(const StreamId& id, StoreLimits limits) : id_(id), limits_(limits) {}
+  // Payloads live in room from `buffers`, on the heap where it has none.
+  StreamStore(const StreamId& id, StoreLimits limits, BufferSource* buffers = nullptr)
+      : id_(id), limits_(limits), buffers_(buffers) {}
 
   const StreamId& id() const { return id_; }
   const std::map<std::uint64_t, EpochStore>& epochs() const { return epochs_; }
@@ -158,6 +161,7 @@ class StreamStore {
   void shrink();
 
  private:
+  void allocate_payload(StoredChunk& to);
   using SegmentKey = std::pair<std::uint64_t, std::uint64_t>;     // epoch, segment
   std::vector<SegmentKey> segments() const;
   bool aged(const SegmentKey& key, Now now) const;
@@ -169,6 +173,7 @@ class StreamStore {
 
   StreamId id_;
   StoreLimits limits_;
+  BufferSource* buffers_ = nullptr;
   std::map<std::uint64_t, EpochStore> epochs_;
   std::uint64_t memory_bytes_ = 0;
   std::uint64_t removals_ = 0;

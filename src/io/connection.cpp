@@ -16,6 +16,10 @@ namespace {
 // A client that asks on without reading answers waits until this much or less of the answers is still here.
 constexpr std::uint64_t answers_ahead_bytes = 64 * 1024;
 constexpr std::size_t requests_ahead_bytes = 64 * 1024;
+constexpr std::size_t frames_a_turn = 64;
+constexpr std::size_t pieces_waiting = 4096;  // of a WebSocket; far more than 512 KiB of slices are
+constexpr std::uint64_t hurry_ms = 100;
+constexpr std::uint64_t bulk_bytes = 512 * 1024;
 
 // Answers that several may share are asked for in the plainest form only.
 bool asks_plainly(const HttpHead& head) {
@@ -49,13 +53,15 @@ void Connection::start(int fd, std::string peer_address, bool admitted) {
 
 void Connection::on_octets(ByteView octets) {
   last_heard_ms_ = server_.now_ms();
-  if (state_ == State::websocket)
+  if (state_ == State::websocket && waiting_.empty())
     take_websocket(octets);
+  else if (state_ == State::websocket)
+    waiting_.insert(waiting_.end(), octets.begin(), octets.end());
   else if (state_ == State::reading && waiting_.empty())
     take_http(octets);
   else if (state_ == State::reading || state_ == State::answering)
     waiting_.insert(waiting_.end(), octets.begin(), octets.end());
-  if (waiting_.size() > requests_ahead_bytes) socket_.set_reading(false);
+  if (state_ != State::websocket && waiting_.size() > requests_ahead_bytes) socket_.set_reading(false);
 }
 
 void Connection::on_read_end() {
@@ -150,6 +156,12 @@ void Connection::send_prepared(const PreparedAnswer& answer) {
   socket_.push(server_.answer_tail_of(parser_.head().http_1_1, !close_after_answer_));
   if (answer.has_body)
     for (const auto& piece : answer.body) socket_.push(piece);
+  if (!is_playlist(parser_.head().target)) {
+    // Who asks again at once takes octets as fast as they come, and so does who asks for many.
+    const bool hurries = media_left_ms_ != 0 && server_.now_ms() - media_left_ms_ < hurry_ms;
+    socket_.set_bulk(hurries || answer.body_bytes >= bulk_bytes);
+    media_leaves_ = true;
+  }
   server_.mark_dirty(this);
   answer_done();
 }
@@ -234,11 +246,24 @@ void Connection::answer_done() {
 
 // ---- WebSocket
 
+// What one peer may do to the others in a turn of the loop is bounded; the rest of what it said waits here.
 void Connection::take_websocket(ByteView bytes) {
-  if (receiver_->feed(bytes)) return;
-  send_control(ws_close, {0x03, 0xEA});  // 1002, protocol error
-  end_link(receiver_->problem());
-  linger();
+  if (!receiver_->feed_some(bytes, frames_a_turn)) {
+    send_control(ws_close, {0x03, 0xEA});  // 1002, protocol error
+    end_link(receiver_->problem());
+    return linger();
+  }
+  if (bytes.empty() || state_ != State::websocket) return;
+  waiting_.assign(bytes.begin(), bytes.end());
+  socket_.set_reading(false);
+  socket_.call_again();
+}
+
+void Connection::on_again() {
+  if (state_ != State::websocket || waiting_.empty()) return;
+  const ByteVector waiting = std::exchange(waiting_, {});
+  take_websocket(waiting);
+  if (waiting_.empty() && state_ == State::websocket && !peer_ended_) socket_.set_reading(true);
 }
 
 void Connection::send(const std::vector<SharedBytes>& pieces) {
@@ -258,7 +283,8 @@ void Connection::send_control(std::uint8_t first_octet, ByteVector payload) {
 
 void Connection::queued() {
   server_.mark_dirty(this);
-  if (socket_.outstanding() > server_.options_.websocket_queue_bytes) close_now("the peer reads too slowly");
+  if (socket_.outstanding() > server_.options_.websocket_queue_bytes || socket_.pieces() > pieces_waiting)
+    close_now("the peer reads too slowly");
 }
 
 void Connection::on_ws_message(SharedBytes message) {
@@ -270,8 +296,11 @@ void Connection::on_ws_text() {
 void Connection::on_ws_oversized() {
   server_.handler_.on_oversized_message(link_);
 }
+// Only the newest ping is answered where several came before an answer could leave (RFC 6455 §5.5.3).
 void Connection::on_ws_ping(ByteView payload) {
-  send_control(ws_pong, ByteVector(payload.begin(), payload.end()));
+  if (!pong_) pong_ = std::make_unique<ByteVector>();
+  pong_->assign(payload.begin(), payload.end());
+  server_.mark_dirty(this);
 }
 
 void Connection::on_ws_close(std::uint16_t code) {
@@ -304,6 +333,8 @@ void Connection::end_link(const std::string& why) {
 void Connection::flush() {
   dirty_ = false;
   if (state_ == State::closed) return;
+  if (pong_ && state_ == State::websocket && socket_.empty()) send_control(ws_pong, std::move(*std::exchange(pong_, nullptr)));
+  if (state_ == State::closed) return;
   if (const int error = socket_.flush(); error != 0) return close_now(uv_strerror(error));
   if (state_ == State::websocket) server_.handler_.on_sent(link_, socket_.outstanding());
   if (state_ == State::reading && !waiting_.empty() && socket_.outstanding() <= answers_ahead_bytes) {
@@ -312,6 +343,7 @@ void Connection::flush() {
     if (waiting_.size() <= requests_ahead_bytes && !peer_ended_) socket_.set_reading(true);
   }
   if (!socket_.empty()) return;
+  if (std::exchange(media_leaves_, false)) media_left_ms_ = server_.now_ms();
   if (state_ == State::reading && peer_ended_ && waiting_.empty()) return close_now("the peer closed the connection");
   if (state_ == State::lingering && !shutdown_sent_) {
     shutdown_sent_ = true;

@@ -62,6 +62,7 @@ class Connection final : Transport::Owner, WsReceiver::Sink, AnswerTable::Waiter
   void on_failed(int error) override;
   void on_not_tls() override;
   void on_drained() override { flush(); }
+  void on_again() override;
   void on_answer(const PreparedAnswer& answer) override;
   void on_ws_message(SharedBytes message) override;
   void on_ws_text() override;
@@ -77,6 +78,7 @@ class Connection final : Transport::Owner, WsReceiver::Sink, AnswerTable::Waiter
   State state_ = State::reading;
   bool counted_ = false;
   bool peer_ended_ = false;
+  bool media_leaves_ = false;  // a media answer is on its way to the kernel
   bool answered_ = false;  // at least once: from then on the idle limit counts
   bool close_after_answer_ = false;
   bool chunked_ = false;   // the answer under way is sent in chunks
@@ -86,6 +88,7 @@ class Connection final : Transport::Owner, WsReceiver::Sink, AnswerTable::Waiter
   HttpId exchange_ = 0;  // of an answer that the core makes for this connection alone
   AnswerTable::Seat seat_;  // of an answer that several wait for
   std::unique_ptr<WsReceiver> receiver_;
+  std::unique_ptr<ByteVector> pong_;  // the newest ping's payload, while the answer to it waits
   LinkId link_ = 0;
   bool shutdown_sent_ = false;
   bool dirty_ = false;  // stands in the server's list of those that have something to flush
@@ -94,6 +97,7 @@ class Connection final : Transport::Owner, WsReceiver::Sink, AnswerTable::Waiter
   std::uint64_t last_heard_ms_ = 0;
   std::uint64_t last_ping_ms_ = 0;
   std::uint64_t last_progress_ms_ = 0;
+  std::uint64_t media_left_ms_ = 0;  // when the last piece of the last media answer was with the kernel
   std::uint64_t last_outstanding_ = 0;
 };
 

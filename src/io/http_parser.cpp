@@ -1,6 +1,7 @@
 #include "io/http_parser.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "io/http_engine.hpp"
 
@@ -75,36 +76,49 @@ HttpParser::Step HttpParser::feed(ByteView& bytes) {
 }
 
 HttpParser::Step HttpParser::feed_head(ByteView& bytes) {
-  std::size_t taken = 0;
-  for (const std::uint8_t octet : bytes) {
-    ++taken;
-    if (!take_head_octet(octet)) return Step::refused;
-    if (raw_head_.size() >= 4 && fields_start_ != 0 && line_start_ == raw_head_.size() &&
-        raw_head_.ends_with("\r\n\r\n")) {
-      bytes = bytes.subspan(taken);
-      return parse_head();
-    }
+  while (!bytes.empty()) {
+    const auto* const line_feed = static_cast<const std::uint8_t*>(std::memchr(bytes.data(), '\n', bytes.size()));
+    const std::size_t size = line_feed != nullptr ? static_cast<std::size_t>(line_feed - bytes.data()) + 1 : bytes.size();
+    const ByteView taken = bytes.first(size);
+    bytes = bytes.subspan(size);
+    if (!take_head(taken)) return Step::refused;
+    if (fields_start_ != 0 && line_start_ == raw_head_.size() && raw_head_.ends_with("\r\n\r\n")) return parse_head();
   }
-  bytes = {};
   return Step::more;
 }
 
-// Keeps the head line by line and refuses early what can only get worse.
-bool HttpParser::take_head_octet(std::uint8_t octet) {
-  const bool after_cr = !raw_head_.empty() && raw_head_.back() == '\r';
-  if (after_cr != (octet == '\n')) {
+// Keeps the head line by line and refuses early what can only get worse. A line feed can only be the last octet here.
+bool HttpParser::take_head(ByteView octets) {
+  const bool after_cr = raw_head_.ends_with('\r');
+  const bool line_ends = octets.back() == '\n';
+  std::size_t inside = octets.size() - (line_ends ? 1 : 0);
+  const bool cr_last = inside == 0 ? after_cr : octets[inside - 1] == '\r';
+  bool framed = (!after_cr || inside == 0) && (!line_ends || cr_last);
+  if (inside != 0 && cr_last) --inside;
+  bool control = false;
+  for (const std::uint8_t octet : octets.first(inside)) {
+    framed &= octet != '\r';
+    control |= (octet < 0x20 && octet != '\t' && octet != '\r') || octet == 0x7F;
+  }
+  if (!framed) {
     refuse(400, "every line of a request ends with CR LF, and neither stands anywhere else");
     return false;
   }
-  if (octet != '\r' && octet != '\n' && octet != '\t' && (octet < 0x20 || octet == 0x7F)) {
+  if (control) {
     refuse(400, "a control character stands in the head of the request");
     return false;
   }
-  if (raw_head_.size() == line_start_ && fields_start_ != 0 && (octet == ' ' || octet == '\t')) {
+  if (raw_head_.size() == line_start_ && fields_start_ != 0 && (octets[0] == ' ' || octets[0] == '\t')) {
     refuse(400, "folded header lines are not accepted");
     return false;
   }
-  raw_head_.push_back(static_cast<char>(octet));
+  raw_head_.append(reinterpret_cast<const char*>(octets.data()), octets.size());
+  if (!check_head_size()) return false;
+  if (line_ends) end_line();
+  return true;
+}
+
+bool HttpParser::check_head_size() {
   if (fields_start_ == 0 && raw_head_.size() > http_limits::target_bytes + 64) {
     refuse(414, "the request target is longer than 8192 bytes");
     return false;
@@ -113,17 +127,18 @@ bool HttpParser::take_head_octet(std::uint8_t octet) {
     refuse(431, "the header fields are longer than 16384 bytes");
     return false;
   }
-  if (octet == '\n') {
-    line_start_ = raw_head_.size();
-    if (raw_head_ == "\r\n" && !empty_line_) {  // one empty line before a request is forgiven (RFC 9112 §2.2)
-      empty_line_ = true;
-      raw_head_.clear();
-      line_start_ = 0;
-    } else if (fields_start_ == 0) {
-      fields_start_ = line_start_;
-    }
-  }
   return true;
+}
+
+void HttpParser::end_line() {
+  line_start_ = raw_head_.size();
+  if (raw_head_ == "\r\n" && !empty_line_) {  // one empty line before a request is forgiven (RFC 9112 §2.2)
+    empty_line_ = true;
+    raw_head_.clear();
+    line_start_ = 0;
+  } else if (fields_start_ == 0) {
+    fields_start_ = line_start_;
+  }
 }
 
 HttpParser::Step HttpParser::parse_head() {

@@ -67,7 +67,9 @@ class HttpParser {
   Step refuse(int status, std::string text);
   Step feed_head(ByteView& bytes);
   Step feed_body(ByteView& bytes);
-  bool take_head_octet(std::uint8_t octet);
+  bool take_head(ByteView octets);
+  bool check_head_size();
+  void end_line();
   Step parse_head();
   bool check_request_line();
   bool check_method(std::string_view method);

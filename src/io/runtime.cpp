@@ -101,6 +101,8 @@ Status Runtime::open() {
     if (auto bound = server_->listen(*options_.listen); !bound) return bound;
     listening_ = server_->listening();
   }
+  if (options_.listen) memory_ = MemoryFile::open();
+  options_.node.buffers = memory_.get();
   node_ = std::make_unique<core::Node>(options_.node, options_.identity);
   if (listening_) node_->set_listening(advertised());
   return {};

@@ -17,6 +17,7 @@
 #include "io/command_queue.hpp"
 #include "io/coordinator_client.hpp"
 #include "io/dialer.hpp"
+#include "io/memory_file.hpp"
 #include "io/serving_group.hpp"
 #include "io/state_dir.hpp"
 
@@ -97,6 +98,7 @@ class Runtime final : Handler {
   void release();
 
   RuntimeOptions options_;
+  std::unique_ptr<MemoryFile> memory_;
   std::unique_ptr<core::Node> node_;
   uv_loop_t loop_{};
   bool loop_open_ = false;

@@ -1,6 +1,7 @@
 #include "io/transport.hpp"
 
 #include <sys/epoll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@ namespace {
 
 constexpr std::size_t pieces_a_write = 64;
 constexpr std::size_t pieces_kept = 8;  // room that an idle connection keeps
-constexpr int reads_a_turn = 4;
+constexpr int reads_a_turn = 2;
 
 int last_error() {
   return uv_translate_sys_error(errno);
@@ -35,7 +36,14 @@ void Transport::set_reading(bool wanted) {
   if (wanted) loop_.poller.again(*this);  // an edge may have passed while nothing was wanted
 }
 
+void Transport::call_again() {
+  again_wanted_ = true;
+  loop_.poller.again(*this);
+}
+
 void Transport::on_ready(std::uint32_t events) {
+  if (std::exchange(again_wanted_, false)) owner_.on_again();
+  if (!open()) return;
   if ((events & EPOLLOUT) != 0 && blocked_) {
     if (const int error = write(); error != 0) return owner_.on_failed(error);
     owner_.on_drained();
@@ -88,17 +96,8 @@ int Transport::write() {
 
 int Transport::write_pieces() {
   while (queued_bytes_ != 0) {
-    std::array<iovec, pieces_a_write> vectors;
-    std::size_t count = 0, wanted = 0;
-    for (std::size_t at = front_; at < pieces_.size() && count < pieces_a_write; ++at, ++count) {
-      const std::size_t skip = at == front_ ? front_offset_ : 0;
-      vectors[count] = {const_cast<std::uint8_t*>(pieces_[at].data()) + skip, pieces_[at].size() - skip};
-      wanted += vectors[count].iov_len;
-    }
-    msghdr message{};
-    message.msg_iov = vectors.data();
-    message.msg_iovlen = count;
-    const ssize_t sent = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    std::size_t wanted = 0;
+    const ssize_t sent = write_some(wanted);
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN && errno != EWOULDBLOCK) return last_error();
@@ -112,6 +111,28 @@ int Transport::write_pieces() {
     }
   }
   return 0;
+}
+
+ssize_t Transport::write_some(std::size_t& wanted) {
+  const auto by_file = [this](const SharedBytes& piece) { return bulk_ && piece.file() != nullptr; };
+  if (const SharedBytes& piece = pieces_[front_]; by_file(piece)) {
+    const FileSpan& file = *piece.file();
+    wanted = piece.size() - front_offset_;
+    auto offset = static_cast<off_t>(file.offset + static_cast<std::size_t>(piece.data() - file.begin) + front_offset_);
+    return ::sendfile(fd_, file.fd, &offset, wanted);
+  }
+  std::array<iovec, pieces_a_write> vectors;
+  std::size_t count = 0, at = front_;
+  for (; at < pieces_.size() && count < pieces_a_write && !by_file(pieces_[at]); ++at, ++count) {
+    const std::size_t skip = at == front_ ? front_offset_ : 0;
+    vectors[count] = {const_cast<std::uint8_t*>(pieces_[at].data()) + skip, pieces_[at].size() - skip};
+    wanted += vectors[count].iov_len;
+  }
+  msghdr message{};
+  message.msg_iov = vectors.data();
+  message.msg_iovlen = count;
+  const int more = at < pieces_.size() ? MSG_MORE : 0;
+  return ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT | more);
 }
 
 void Transport::consume(std::size_t octets) {

@@ -31,6 +31,7 @@ class Transport final : Poller::Watcher {
     virtual void on_read_end() = 0;               // the peer ended its half; nothing is read any more
     virtual void on_failed(int error) = 0;        // libuv's; the socket is of no more use
     virtual void on_drained() = 0;                // what a flush had left is, in part or in whole, with the kernel now
+    virtual void on_again() {}                    // as call_again asked for
     // TLS was expected and the peer speaks something else. The socket is plain from here on: an answer can be given.
     virtual void on_not_tls() { on_failed(UV_EPROTO); }
   };
@@ -58,6 +59,13 @@ class Transport final : Poller::Watcher {
   // Bytes that the kernel does not have yet.
   std::uint64_t outstanding() const { return queued_bytes_ + (tls_ ? tls_->waiting().size() : 0); }
   bool empty() const { return outstanding() == 0; }
+  std::size_t pieces() const { return pieces_.size() - front_; }
+
+  // Octets that stand in a file of memory go by sendfile from here on: cheaper where the peer takes them as fast as it
+  // can, dearer where a single write would have done.
+  void set_bulk(bool wanted) { bulk_ = wanted; }
+  // The owner's on_again is called in the next turn of the loop.
+  void call_again();
 
   void shut_down();  // no more octets follow what was flushed
   void close();      // at once; nothing is told after it
@@ -67,6 +75,7 @@ class Transport final : Poller::Watcher {
   void read(bool until_end);
   int write();
   int write_pieces();
+  ssize_t write_some(std::size_t& wanted);
   int write_records();
   bool seal_pieces();
   void take(ByteView octets);
@@ -78,6 +87,8 @@ class Transport final : Poller::Watcher {
   int fd_ = -1;
   bool reading_ = false;
   bool read_ended_ = false;
+  bool bulk_ = false;
+  bool again_wanted_ = false;
   bool blocked_ = false;          // the kernel took less than there was: it tells when it takes more
   bool told_end_ = false;         // the kernel told that the peer ended its half
   std::unique_ptr<TlsSession> tls_;

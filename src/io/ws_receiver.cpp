@@ -16,8 +16,8 @@ bool WsReceiver::breach(const char* what) {
   return false;
 }
 
-bool WsReceiver::feed(ByteView bytes) {
-  while (*problem_ == '\0' && sink_.ws_wanted()) {
+bool WsReceiver::feed_some(ByteView& bytes, std::size_t frames) {
+  while (*problem_ == '\0' && frames != 0 && sink_.ws_wanted()) {
     if (!in_frame_) {
       if (!take_header(bytes)) break;
       continue;
@@ -26,6 +26,7 @@ bool WsReceiver::feed(ByteView bytes) {
     take(bytes.subspan(0, count));
     bytes = bytes.subspan(count);
     if (frame_left_ != 0 || !end_frame()) break;
+    --frames;
   }
   return *problem_ == '\0';
 }

@@ -34,7 +34,9 @@ class WsReceiver {
   WsReceiver& operator=(const WsReceiver&) = delete;
 
   // False: the peer broke the framing; `problem` says how, and nothing more is read.
-  bool feed(ByteView bytes);
+  bool feed(ByteView bytes) { return feed_some(bytes, SIZE_MAX); }
+  // Takes at most `frames` frames from the front of `bytes`.
+  bool feed_some(ByteView& bytes, std::size_t frames);
   const char* problem() const { return problem_; }
 
  private:
