@@ -54,6 +54,7 @@ proto::PlaylistVariant variant_of(const ShownTrack& track, const std::string& st
   if (const InitTrack* video = track.init->first(InitTrackKind::video)) {
     variant.width = video->width;
     variant.height = video->height;
+    variant.milli_fps = video->milli_fps;
   }
   return variant;
 }

@@ -90,7 +90,9 @@ void read_video_entry(const Box& entry, InitTrack& track) {
   if (entry.contents.size() < visual_entry_bytes) return;
   track.width = load_u16(entry.contents.data() + 24);
   track.height = load_u16(entry.contents.data() + 26);
-  track.codec = video_codec(entry, entry.contents.subspan(visual_entry_bytes));
+  const ByteView children = entry.contents.subspan(visual_entry_bytes);
+  track.codec = video_codec(entry, children);
+  if (const auto avc = find_box(children, "avcC")) track.milli_fps = avc_milli_fps(*avc);
 }
 
 void read_audio_entry(const Box& entry, InitTrack& track) {

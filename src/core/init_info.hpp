@@ -18,6 +18,7 @@ struct InitTrack {
   InitTrackKind kind = InitTrackKind::other;
   std::string codec;                     // "avc1.640028", "mp4a.40.2"; the sample entry's name where no more is known
   std::uint32_t width = 0, height = 0;   // video
+  std::uint32_t milli_fps = 0;           // H.264 that promises a fixed rate; 0: not known
   std::uint32_t channels = 0;            // audio
 };
 
@@ -33,6 +34,7 @@ Result<InitInfo> parse_init_info(ByteView init_section);
 
 // Codec strings out of the configuration boxes (their contents, without box header); empty where they are too short.
 std::string avc_codec(const std::string& entry, ByteView avc_configuration);
+std::uint32_t avc_milli_fps(ByteView avc_configuration);
 std::string hevc_codec(const std::string& entry, ByteView hevc_configuration);
 std::string av1_codec(ByteView av1_configuration);
 std::string vp9_codec(ByteView vp_configuration);

@@ -1,5 +1,7 @@
 #include "core/init_info.hpp"
 
+#include <algorithm>
+
 #include "hls_fixture.hpp"
 
 using namespace streamr;
@@ -35,6 +37,53 @@ TEST_CASE("the picture's size and the number of channels are read") {
   REQUIRE(audio);
   CHECK(audio->channels == 2);
   CHECK(muxed->first(core::InitTrackKind::other) == nullptr);
+}
+
+namespace {
+
+// The avcC contents of the H.264 section, whose sequence tells 60 ticks a second and, with `fixed`, promises to keep to it.
+ByteVector avc_configuration(bool fixed) {
+  const SharedBytes whole = init_section("h264");
+  const std::string text(reinterpret_cast<const char*>(whole.data()), whole.size());
+  const auto at = text.find("avcC");
+  REQUIRE(at != std::string::npos);
+  const auto begin = whole.data() + at + 4;
+  ByteVector out(begin, begin + 8 + load_u16(begin + 6));
+  const std::string ticks("\x03\x00\x3c", 3);  // the end of time_scale; the flag is the bit behind it
+  const auto flag = std::search(out.begin(), out.end(), ticks.begin(), ticks.end());
+  REQUIRE(flag != out.end());
+  if (fixed) flag[3] |= 0x80;
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("the frame rate of H.264 is read where its sequence promises a fixed one") {
+  CHECK(core::avc_milli_fps(avc_configuration(true)) == 30'000);
+  CHECK(core::avc_milli_fps(avc_configuration(false)) == 0);
+  for (const char* name : {"h264", "hevc", "av1", "vp9"})
+    CHECK(parse_init_info(init_section(name).view())->first(core::InitTrackKind::video)->milli_fps == 0);
+}
+
+TEST_CASE("a sequence cut or changed anywhere gives a rate that can be, or none") {
+  const ByteVector config = avc_configuration(true);
+  for (std::size_t length = 0; length < config.size(); ++length)
+    CHECK(core::avc_milli_fps(ByteView(ByteVector(config.begin(), config.begin() + static_cast<std::ptrdiff_t>(length)))) ==
+          0);
+  for (std::size_t octet = 0; octet < config.size(); ++octet)
+    for (int value = 0; value < 256; ++value) {
+      ByteVector changed = config;
+      changed[octet] = static_cast<std::uint8_t>(value);
+      const std::uint32_t rate = core::avc_milli_fps(changed);
+      CHECK((rate == 0 || (rate >= 1000 && rate <= 300'000)));
+    }
+  for (const int fill : {0x00, 0xFF, 0x80, 0x01, 0x55}) {
+    ByteVector noise(500, static_cast<std::uint8_t>(fill));
+    noise[5] = 1;
+    noise[6] = 1;
+    noise[7] = 0;
+    CHECK(core::avc_milli_fps(noise) <= 300'000);
+  }
 }
 
 TEST_CASE("an init section cut at any octet is refused or read, never read beyond its end") {
