@@ -201,3 +201,27 @@ TEST_CASE("a WebSocket that does not read is closed before it fills the memory")
     return world.seen.closed.size() == 1;
   }));
 }
+
+TEST_CASE("a flood of pings is answered once and keeps nobody waiting") {
+  Opened world;
+  std::string flood;
+  for (int i = 0; i < 20'000; ++i) flood += frame(0x89, "");
+  flood += frame(0x89, "last");
+  world.client.say(flood);
+  RawClient other(world.port());
+  other.say("GET /between HTTP/1.1\r\nHost: x\r\n\r\n");
+  CHECK(world.until([&] { return other.heard().ends_with("hello /between"); }));
+  CHECK(world.until([&] { return world.client.heard().ends_with(std::string("\x8A\x04") + "last"); }));
+  CHECK(world.client.heard().size() < 4'000);
+  CHECK(world.seen.closed.empty());
+}
+
+TEST_CASE("messages beyond what a turn takes all arrive, in order") {
+  Opened world;
+  std::string flood;
+  for (int i = 0; i < 1'000; ++i) flood += frame(0x82, std::to_string(i));
+  world.client.say(flood);
+  CHECK(world.until([&] { return world.seen.messages.size() == 1'000; }));
+  for (std::size_t i = 0; i < world.seen.messages.size(); ++i)
+    if (text_of(world.seen.messages[i].second) != std::to_string(i)) FAIL("message ", i, " is another");
+}
