@@ -39,6 +39,17 @@ std::optional<ChunkPos> resume_at(const StreamStore& store, std::uint16_t track_
   return after(parts.rbegin()->second);
 }
 
+// Has media with octets been announced since, so that a source that lives would have sent some?
+bool announced_after(const EpochStore& epoch, std::uint64_t mono_us) {
+  constexpr int newest_most = 8;  // a run of GAP chunks says nothing, and is short
+  for (const auto& [number, track] : epoch.tracks) {
+    int looked = 0;
+    for (auto at = track.parts.rbegin(); at != track.parts.rend() && looked < newest_most; ++at, ++looked)
+      if (at->second->header().slice_count != 0 && at->second->arrived_mono_us() > mono_us) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Source* Node::State::find_source(Stream& stream, LinkId link) {
@@ -352,17 +363,15 @@ void Node::State::repair(Stream& stream, Now now) {
     source->penalty_until_us = now.mono_us + 30'000'000;
     return switch_to(stream, *standby, "the first relay sent nothing for 1 s", now);
   }
-  ChunkPtr oldest_late;
   for (const auto& chunk : stream.unfinished) {
     const std::uint64_t age_us = now.mono_us - std::min(now.mono_us, chunk->arrived_mono_us());
     if (age_us >= 10 * target_us + 5'000'000 || age_us < 2 * target_us) continue;
-    if (!oldest_late) oldest_late = chunk;
     const auto asked = stream.asked.find({chunk->header().track, chunk->header().pos()});
     if (asked == stream.asked.end() || asked->second + 2 * target_us <= now.mono_us)
       fetch_missing(stream, chunk, stream.active, now);
   }
-  if (oldest_late && standby != nullptr && quiet_us >= 3 * target_us &&
-      now.mono_us - oldest_late->arrived_mono_us() >= 3 * target_us) {
+  // Counted from the source's last slice, whatever FETCH brought meanwhile: a silent source is not kept alive by repairs.
+  if (standby != nullptr && quiet_us >= 3 * target_us && announced_after(*epoch, now.mono_us - quiet_us)) {
     source->penalty_until_us = now.mono_us + 30'000'000;
     return switch_to(stream, *standby, "no slice came for 3 parts", now);
   }
@@ -402,7 +411,12 @@ std::uint64_t Node::State::sources_deadline_us(const Stream& stream) const {
   std::uint64_t deadline = never_us;
   std::size_t up = 0;
   for (const auto& source : stream.sources) up += source.link != 0 && !source.retired ? 1 : 0;
+  const auto* epoch = stream.store.newest_epoch();
   for (const auto& source : stream.sources) {
+    if (epoch != nullptr && source.link == stream.active && source.link != 0) {  // when its silence is too long
+      const std::uint64_t silent_us = source.last_slice_us + 3ull * epoch->part_target_us;
+      if (silent_us > last_round_us) deadline = std::min(deadline, silent_us);
+    }
     if (source.link == 0 && !source.offer.url.empty() && !source.retired && (up < 2 || stream.publication))
       deadline = std::min(deadline, source.next_dial_us);
     if (source.state == SourceState::open && !stream.publication) {

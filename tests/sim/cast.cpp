@@ -32,13 +32,13 @@ std::vector<HostId> add_relays(Network& network, Coordinator& coordinator, const
   return hosts;
 }
 
-HostId add_viewer(Network& network, std::uint32_t number) {
+HostId add_viewer(Network& network, std::uint32_t number, std::uint64_t memory_bytes) {
   Prng& random = network.random();
   HostPlan plan{{}, key_number(100'000 + number), ""};
   plan.config.role = STREAMR_ROLE_VIEWER;
   plan.config.coordinator_url = "http://coordinator";
   plan.config.name = "viewer";
-  plan.config.memory_bytes = 1 << 20;
+  plan.config.memory_bytes = memory_bytes;
   plan.config.serves_http = false;
   plan.access_us = static_cast<std::uint32_t>(random.between(5'000, 60'000));
   plan.up_kbps = 5'000;
@@ -66,7 +66,8 @@ void Channel::open() {
   fields.track_mask = 1;
   fields.max_kbps = 8'000;
   certificate_ = proto::issue_certificate(fields, key_number(2));
-  core::PublishOptions options{certificate_, session_, {{0, proto::TrackKind::muxed, proto::ContentType::cmaf, 64}}, "show", "", "", "", ""};
+  const std::uint32_t kbps = std::max(64u, (plan_.payload_least + plan_.payload_most) / 2 * 8 / plan_.part_ms);
+  core::PublishOptions options{certificate_, session_, {{0, proto::TrackKind::muxed, proto::ContentType::cmaf, kbps}}, "show", "", "", "", ""};
   options.part_target_us = plan_.part_ms * 1000;
   options.target_duration_s = static_cast<std::uint8_t>(std::max(2u, (plan_.part_ms * plan_.parts_a_segment + 999) / 1000));
   network_.with_node(publisher_, [&](core::Node& node) {

@@ -48,6 +48,6 @@ class Channel {
   std::uint32_t parts_ = 0;
 };
 
-HostId add_viewer(Network& network, std::uint32_t number);
+HostId add_viewer(Network& network, std::uint32_t number, std::uint64_t memory_bytes = 1 << 20);
 
 }  // namespace streamr::sim

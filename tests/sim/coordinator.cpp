@@ -103,6 +103,24 @@ Coordinator::Reply Coordinator::registration(HostId host, bool relay) {
 
 bool Coordinator::lives(const Node& node) const { return node.heard_us != 0 && node.heard_us + silent_us > network_.now_us(); }
 
+HostId Coordinator::subtree(HostId host) const {
+  for (std::size_t steps = 0; steps < nodes_.size(); ++steps) {   // a confused coordinator may have made a circle
+    const auto found = nodes_.find(host);
+    if (found == nodes_.end() || found->second.level <= 1 || found->second.upstreams.empty()) break;
+    host = found->second.upstreams[0].host;
+  }
+  return host;
+}
+
+HostId Coordinator::draw(std::vector<HostId>& from, std::optional<HostId> beside) {
+  constexpr int tries = 8;
+  std::size_t drawn = network_.random().below(from.size());
+  for (int n = 0; n < tries && beside && subtree(from[drawn]) == subtree(*beside); ++n) drawn = network_.random().below(from.size());
+  const HostId taken = from[drawn];
+  from.erase(from.begin() + static_cast<std::ptrdiff_t>(drawn));
+  return taken;
+}
+
 void Coordinator::choose_upstreams(HostId host, Node& node) {
   if (node.level == 0) return;
   const auto fits = [&](HostId id, const Node& other) {
@@ -125,9 +143,8 @@ void Coordinator::choose_upstreams(HostId host, Node& node) {
     if (fits(id, other)) candidates.push_back(id);
   std::vector<Upstream> chosen;
   while (chosen.size() < 2 && !candidates.empty()) {
-    const std::size_t drawn = network_.random().below(candidates.size());
-    chosen.push_back({candidates[drawn], ticket(candidates[drawn], network_.plan(host).key.public_key(), fresh_id())});
-    candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(drawn));
+    const HostId drawn = draw(candidates, chosen.empty() ? std::nullopt : std::optional<HostId>(chosen[0].host));
+    chosen.push_back({drawn, ticket(drawn, network_.plan(host).key.public_key(), fresh_id())});
   }
   // The origin is everybody's last resort: level 1 has no other place, and where nobody of a level lives it must do.
   if (chosen.empty() || (node.upstreams.size() == chosen.size() && chosen.size() < 2 && good(node.upstreams[0]))) return;
@@ -189,8 +206,8 @@ std::string Coordinator::ticket(HostId relay, const Key& viewer, const std::stri
   fields.not_before_us = Network::unix_base_us + network_.now_us();
   fields.not_after_us = fields.not_before_us + 60'000'000ull * ticket_minutes;
   fields.max_rate_bps = 1'250'000;
-  fields.window_start_bytes = 32 * 1024;
-  fields.window_max_bytes = 256 * 1024;
+  fields.window_start_bytes = window_start_bytes;
+  fields.window_max_bytes = window_max_bytes;
   return to_hex(proto::issue_ticket(fields, key_).raw);
 }
 
@@ -208,10 +225,11 @@ Coordinator::Reply Coordinator::session(const proto::JsonView& request) {
   const std::string session_id = fresh_id();
   proto::JsonWriter json;
   json.begin_object().member("session_id", session_id).member_hex("stream_id", stream_->view()).begin_array("relays");
+  std::optional<HostId> first;
   for (int n = 0; n < 2 && !fit.empty(); ++n) {
-    const std::size_t drawn = network_.random().below(fit.size());
-    write_relay(json, fit[drawn], ticket(fit[drawn], *viewer, n == 0 ? session_id : fresh_id()));
-    fit.erase(fit.begin() + static_cast<std::ptrdiff_t>(drawn));
+    const HostId drawn = draw(fit, first);
+    write_relay(json, drawn, ticket(drawn, *viewer, n == 0 ? session_id : fresh_id()));
+    first = drawn;
   }
   json.end_array().member("steering_url", "").member("origin_url", "").end_object();
   return {200, json.take(), {}};

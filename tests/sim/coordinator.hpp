@@ -32,6 +32,7 @@ class Coordinator {
 
   std::uint32_t ticket_minutes = 5;
   std::uint32_t heartbeat_ms = 10'000;
+  std::uint32_t window_start_bytes = 32 * 1024, window_max_bytes = 256 * 1024;   // tight: a window that is full is met often
 
  private:
   struct Upstream { HostId host = 0; std::string ticket; };
@@ -55,6 +56,9 @@ class Coordinator {
   Reply batch(HostId host, const core::HttpCall& call);
   Reply evidence(const proto::JsonView& request);
   bool lives(const Node& node) const;
+  HostId subtree(HostId host) const;        // the relay next to the origin through which a host is meant to get its stream
+  // Takes one at random out of `from`: of another subtree than `beside` where there is one.
+  HostId draw(std::vector<HostId>& from, std::optional<HostId> beside);
   void choose_upstreams(HostId host, Node& node);
   std::string ticket(HostId relay, const Key& viewer, const std::string& session_id);
   void write_relay(proto::JsonWriter& json, HostId host, const std::string& ticket);
