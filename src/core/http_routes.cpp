@@ -120,7 +120,10 @@ bool accepts_gzip(std::string_view accept_encoding) {
 SharedBytes gzip(ByteView plain) {
   z_stream stream{};
   constexpr int gzip_wrapping = 16;
-  if (deflateInit2(&stream, 6, Z_DEFLATED, MAX_WBITS + gzip_wrapping, 8, Z_DEFAULT_STRATEGY) != Z_OK) return {};
+  constexpr int window_bits = 13;  // playlists are a few KB: zlib's default tables would cost ten times the compression
+  constexpr int memory_level = 6;
+  if (deflateInit2(&stream, 6, Z_DEFLATED, window_bits + gzip_wrapping, memory_level, Z_DEFAULT_STRATEGY) != Z_OK)
+    return {};
   ByteVector out(deflateBound(&stream, static_cast<uLong>(plain.size())) + 32);
   stream.next_in = const_cast<Bytef*>(plain.data());  // zlib reads it only
   stream.avail_in = static_cast<uInt>(plain.size());
