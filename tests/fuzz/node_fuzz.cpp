@@ -28,9 +28,9 @@ constexpr std::size_t actions_most = 50'000;  // of one step; far above any hone
 struct Peer {
   LinkId link = 0;
   bool open = true;
-  bool dialed = false;             // by the node
+  bool dialed = false;  // by the node
   crypto::KeyPair key = key_of(1);
-  ByteVector hello;                // payload of ours, or of the node's
+  ByteVector hello;  // payload of ours, or of the node's
   std::uint64_t credit = 0, spent = 0;
   std::map<std::uint16_t, std::uint16_t> subs;  // track → the node's newest subscription to us
   std::uint16_t sub(std::uint16_t track) const { return subs.contains(track) ? subs.at(track) : 1; }
@@ -123,11 +123,11 @@ class Play {
   }
 
   Steps steps_;
-  bool open_;                      // asks nobody for a ticket
+  bool open_;  // asks nobody for a ticket
   Now now_{1'000'000'000, start_unix_s * 1'000'000};
   core::Node node_;
   std::deque<Peer> peers_;
-  std::map<HttpId, bool> asked_;   // HEAD and ranges are not compared
+  std::map<HttpId, bool> asked_;  // HEAD and ranges are not compared
   HttpId next_http_ = 1;
 };
 
@@ -136,11 +136,17 @@ void Play::step() {
   if (kind <= 1 || peers_.empty()) return accept(which);
   Peer& peer = peers_[which % peers_.size()];
   switch (kind) {
-    case 2: case 3: return send_chunk(peer);
-    case 4: case 5: case 6: return send_slice(peer);
+    case 2:
+    case 3: return send_chunk(peer);
+    case 4:
+    case 5:
+    case 6: return send_slice(peer);
     case 7: return send_subscribe(peer);
-    case 8: return say(peer, proto::encode(proto::Fetch{kit().epoch(steps_.octet()), first_segment + steps_.octet() % 8u, steps_.octet(),
-                                                          static_cast<std::uint16_t>(steps_.octet() % 4), steps_.octet()}, peer.sub(0)));
+    case 8:
+      return say(peer, proto::encode(
+                           proto::Fetch{kit().epoch(steps_.octet()), first_segment + steps_.octet() % 8u,
+                                        steps_.octet(), static_cast<std::uint16_t>(steps_.octet() % 4), steps_.octet()},
+                           peer.sub(0)));
     case 9: {
       const std::uint64_t limit = peer.credit + (std::uint64_t{steps_.word()} << (which & 15)) - 1000;
       if (limit > peer.credit && limit < UINT64_MAX - 2000) peer.credit = limit;
@@ -148,7 +154,8 @@ void Play::step() {
     }
     case 10: return send_receipt(peer);
     case 11: return pass(std::uint64_t{steps_.word()} << (which % 14));
-    case 12: case 13: return ask_http();
+    case 12:
+    case 13: return ask_http();
     case 14:
       if (!asked_.empty()) {
         const auto at = std::next(asked_.begin(), static_cast<std::ptrdiff_t>(which % asked_.size()));
@@ -189,7 +196,8 @@ void Play::accept(std::uint8_t what) {
   hello.peer_key = peer.key.public_key();
   hello.recv_limit = peer.credit;
   hello.unix_us = now_.unix_us;
-  if (role != proto::Role::publisher && !open_) hello.ticket = kit().ticket(node_.public_key(), hello.peer_key, now_, what / 64);
+  if (role != proto::Role::publisher && !open_)
+    hello.ticket = kit().ticket(node_.public_key(), hello.peer_key, now_, what / 64);
   const ByteVector frame = proto::encode(hello);
   peers_.back().hello.assign(frame.begin() + proto::frame_header_bytes, frame.end());
   say(peers_.back(), frame);
@@ -220,7 +228,8 @@ void Play::send_chunk(Peer& peer) {
   proto::Chunk chunk{peer.next_ref, made.header, made.leaves};
   if (spoil == 1) chunk.chunk_ref = peer.next_ref - 1;
   ByteVector frame = proto::encode(chunk, static_cast<std::uint16_t>(sub + (spoil == 2)));
-  if (spoil >= 128) frame[24 + steps_.octet() % (frame.size() - 24)] ^= static_cast<std::uint8_t>(1 + steps_.octet() % 255);
+  if (spoil >= 128)
+    frame[24 + steps_.octet() % (frame.size() - 24)] ^= static_cast<std::uint8_t>(1 + steps_.octet() % 255);
   ++peer.next_ref;
   say(peer, std::move(frame));
   if (spoil != 3) return;
@@ -234,7 +243,8 @@ void Play::send_slice(Peer& peer) {
   if (made.header.slice_count == 0) return;
   const auto index = static_cast<std::uint16_t>((how & 7) % made.header.slice_count);
   const ByteView data = made.slice(index);
-  ByteVector frame = proto::encode(proto::Slice{peer.next_ref - 1 - (how >> 6), index, data}, peer.sub(made.header.track));
+  ByteVector frame =
+      proto::encode(proto::Slice{peer.next_ref - 1 - (how >> 6), index, data}, peer.sub(made.header.track));
   if ((how & 0x38) == 0x38) frame[16 + steps_.octet() % (frame.size() - 16)] ^= 1;
   say(peer, std::move(frame));
 }
@@ -286,10 +296,16 @@ void Play::send_small(Peer& peer) {
       }
       return;
     }
-    case 1: return say(peer, proto::encode(proto::SubEnd{static_cast<proto::SubEndCode>(steps_.octet() % 6), first_segment}, peer.sub(0)));
-    case 2: return say(peer, proto::encode(proto::Drop{peer.next_ref - 1, static_cast<proto::DropReason>(steps_.octet() % 6), steps_.octet(),
-                                                        first_segment + steps_.octet() % 8u}, peer.sub(0)));
-    case 3: return say(peer, proto::encode(proto::GoAway{static_cast<proto::GoAwayCode>(how >> 6), steps_.word(), "ws://elsewhere:1/relay"}));
+    case 1:
+      return say(peer, proto::encode(proto::SubEnd{static_cast<proto::SubEndCode>(steps_.octet() % 6), first_segment},
+                                     peer.sub(0)));
+    case 2:
+      return say(peer, proto::encode(proto::Drop{peer.next_ref - 1, static_cast<proto::DropReason>(steps_.octet() % 6),
+                                                 steps_.octet(), first_segment + steps_.octet() % 8u},
+                                     peer.sub(0)));
+    case 3:
+      return say(peer, proto::encode(proto::GoAway{static_cast<proto::GoAwayCode>(how >> 6), steps_.word(),
+                                                   "ws://elsewhere:1/relay"}));
     case 4: {
       proto::ErrorFrame error;
       error.code = static_cast<Wire>(steps_.octet() % 15);
@@ -303,11 +319,22 @@ void Play::send_small(Peer& peer) {
 }
 
 void Play::ask_http() {
-  static constexpr std::string_view forms[] = {
-      "/live/{s}.m3u8", "/live/{s}/0.m3u8", "/live/{s}/0.m3u8?_HLS_msn={m}&_HLS_part={p}", "/live/{s}/0.m3u8?_HLS_msn={m}",
-      "/live/{s}/0.m3u8?_HLS_skip=YES&_HLS_msn={m}&_HLS_part={p}", "/live/{s}/{e}/0/{m}.{p}.ts", "/live/{s}/{e}/0/{m}.ts",
-      "/live/{s}/{e}/{t}/{m}.{p}.chunk", "/live/{s}/{e}/{t}/head", "/live/{s}/{e}/{t}/headers?from={m}.{p}&n=64", "/live/{s}/{e}/0/{m}.init.mp4",
-      "/metrics", "/stats.json", "/v1/receipts", "/live/", "/live/{s}/{t}.m3u8?"};
+  static constexpr std::string_view forms[] = {"/live/{s}.m3u8",
+                                               "/live/{s}/0.m3u8",
+                                               "/live/{s}/0.m3u8?_HLS_msn={m}&_HLS_part={p}",
+                                               "/live/{s}/0.m3u8?_HLS_msn={m}",
+                                               "/live/{s}/0.m3u8?_HLS_skip=YES&_HLS_msn={m}&_HLS_part={p}",
+                                               "/live/{s}/{e}/0/{m}.{p}.ts",
+                                               "/live/{s}/{e}/0/{m}.ts",
+                                               "/live/{s}/{e}/{t}/{m}.{p}.chunk",
+                                               "/live/{s}/{e}/{t}/head",
+                                               "/live/{s}/{e}/{t}/headers?from={m}.{p}&n=64",
+                                               "/live/{s}/{e}/0/{m}.init.mp4",
+                                               "/metrics",
+                                               "/stats.json",
+                                               "/v1/receipts",
+                                               "/live/",
+                                               "/live/{s}/{t}.m3u8?"};
   core::HttpRequest request;
   request.id = next_http_++;
   const std::uint8_t how = steps_.octet(), place = steps_.octet();
@@ -325,7 +352,8 @@ void Play::ask_http() {
   request.method = how & 128 ? "HEAD" : how % std::size(forms) == 13 ? "POST" : "GET";
   request.target = std::move(target);
   request.peer_address = "192.0.2.3";
-  if (how & 32) request.headers.emplace_back("range", "bytes=" + std::to_string(place) + "-" + (place & 1 ? "" : "4000"));
+  if (how & 32)
+    request.headers.emplace_back("range", "bytes=" + std::to_string(place) + "-" + (place & 1 ? "" : "4000"));
   if (place & 2) request.headers.emplace_back("accept-encoding", "gzip");
   if (request.method == "POST") request.body = SharedBytes::copy(steps_.octets(272));
   asked_[request.id] = request.method == "GET" && !(how & 32);
@@ -420,7 +448,8 @@ void Play::take_frame(Peer& peer, const proto::Frame& frame) {
   if (std::get_if<proto::Welcome>(&frame.body)) {
     const auto hello = crypto::sha256(peer.hello), welcome = crypto::sha256(frame.payload);
     // Sent when the node has finished speaking: it is inside poll().
-    node_.on_message(peer.link, SharedBytes::take(proto::encode(proto::Auth{proto::sign_auth(peer.key, hello, welcome)})), now_);
+    node_.on_message(peer.link,
+                     SharedBytes::take(proto::encode(proto::Auth{proto::sign_auth(peer.key, hello, welcome)})), now_);
   } else if (const auto* wish = std::get_if<proto::Subscribe>(&frame.body)) {
     peer.subs[wish->track] = frame.header.sub;
   } else if (const auto* chunk = std::get_if<proto::Chunk>(&frame.body)) {
@@ -433,7 +462,8 @@ void Play::take_frame(Peer& peer, const proto::Frame& frame) {
     const Made* made = kit().find(found->second.raw);
     require(made && slice->index < made->header.slice_count, "a slice that its chunk does not have");
     const ByteView right = made->slice(slice->index);
-    require(std::equal(right.begin(), right.end(), slice->data.begin(), slice->data.end()), "a slice that was not verified went out");
+    require(std::equal(right.begin(), right.end(), slice->data.begin(), slice->data.end()),
+            "a slice that was not verified went out");
   } else if (peer.dialed && std::get_if<proto::Hello>(&frame.body)) {
     answer_hello(peer, frame.payload);
   }
@@ -470,7 +500,8 @@ void Play::take_reply(HttpId id, const core::HttpResponse& response) {
     ByteVector body;
     for (const auto& piece : response.pieces) body.insert(body.end(), piece.data(), piece.data() + piece.size());
     const ByteView tail = ByteView(body).last(std::min(body.size(), made->payload.size()));
-    require(std::equal(tail.begin(), tail.end(), made->payload.begin(), made->payload.end()), "octets that were not verified were served");
+    require(std::equal(tail.begin(), tail.end(), made->payload.begin(), made->payload.end()),
+            "octets that were not verified were served");
   }
 }
 
