@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import tempfile
@@ -31,8 +32,9 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def http_get(port, path, timeout_s=3.0):
-    with urllib.request.urlopen(f"http://{HOST}:{port}{path}", timeout=timeout_s) as reply:
+def http_get(port, path, timeout_s=3.0, tls=False):
+    trusting = ssl._create_unverified_context() if tls else None   # the run's own certificate
+    with urllib.request.urlopen(f"{'https' if tls else 'http'}://{HOST}:{port}{path}", timeout=timeout_s, context=trusting) as reply:
         return reply.read()
 
 
@@ -89,11 +91,12 @@ class Lab:
     def relay(self, name, *flags, core=SERVER_CORE):
         """(child, port) of a relay for friends; any stream, no tickets."""
         child = self.start(name, [self.build / "bin" / "streamr-relay", "--listen", f"{HOST}:0", "--key", self.folder / f"{name}.key",
-                                  "--open", *flags], core)
+                                  "--open", "--loops", "1", *flags], core)
         line = child.stdout.readline()
         if "listening on" not in line:
             raise SystemExit(f"bench/run: the relay {name} did not start: {self.errors(name)}")
         child.port = int(line.rsplit(":", 1)[1])
+        child.is_relay, child.tls = True, "--tls-cert" in flags
         return child
 
     def feed(self, relay, **options):
@@ -172,6 +175,7 @@ def end(child):
         if child.stdin:
             child.stdin.close()
         child.send_signal(signal.SIGTERM)
+        child.send_signal(signal.SIGCONT)
         try:
             child.wait(4)
         except subprocess.TimeoutExpired:

@@ -1,8 +1,6 @@
 """Cases of serving: CPU of the server for each GB or request, ours and the peer's by turns in one run."""
-import os
-
 import peers
-from lab import LOAD_CORE, Skipped, http_get, watch
+from lab import HOST, LOAD_CORE, Skipped, free_port, http_get, watch
 from table import row
 
 VIEWERS = 500
@@ -15,9 +13,18 @@ class Serving:
 
     def __init__(self, lab, options, *flags, **feed):
         self.lab, self.options = lab, options
-        self.relay = lab.relay("relay", "--any-stream", *flags)
-        self.feed = lab.feed(self.relay, **{"seconds": 3600, **feed})
+        if "--tls-cert" in flags:   # the feed speaks without TLS to an origin on the other core; the measured relay takes it from there
+            self.origin = lab.relay("origin", "--any-stream", core=LOAD_CORE)
+            self.feed = lab.feed(self.origin, **{"seconds": 3600, **feed})
+            self.relay = lab.relay("relay", "--carry", f"{self.feed.stream}=ws://{HOST}:{self.origin.port}/relay", *flags)
+        else:
+            self.origin = None
+            self.relay = lab.relay("relay", "--any-stream", *flags)
+            self.feed = lab.feed(self.relay, **{"seconds": 3600, **feed})
         self.common = {"warmup_ms": 1000, "measure_ms": int(options.seconds * 1000), "receive_buffer": 1 << 20}
+
+    def stop(self):
+        self.lab.stop(*[one for one in (self.relay, self.feed.child, self.origin) if one])
 
     def ours(self, plan, connections, *, kind="http", target="part", port=None, **more):
         asked = {"stream": self.feed.stream} if kind == "push" else {"plan": plan, "object": getattr(self.feed, target), "playlist": self.feed.playlist}
@@ -93,7 +100,7 @@ def push(lab, options):
                      peer_name="nginx static, paced", target=0.25),
                  row(f"push, {name}, push to slice p50", ms(ours, "p50", "slice_us"), None, "ms", peer_name="–"),
                  row(f"push, {name}, push to slice p99", ms(ours, "p99", "slice_us"), None, "ms", peer_name="–", target=10)]
-        lab.stop(case.feed.child, case.relay)
+        case.stop()
     return rows
 
 
@@ -145,16 +152,18 @@ def live_edge(lab, options):
             row("live edge, push to part p99", ms(ours, "p99"), ms(found, "p99"), "ms", peer_name=name, target=20)]
 
 
+def tls_server(lab, certificate, key):
+    """(nginx, its TLS port): TLS 1.3 with AES-128-GCM beside plain HTTP."""
+    port = free_port()
+    return peers.nginx(lab, tls=f"listen {HOST}:{port} ssl backlog=4096; ssl_certificate {certificate}; ssl_certificate_key {key}; "
+                                "ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256; ssl_buffer_size 16k;"), port
+
+
 def tls(lab, options):
     """Back to back over TLS 1.3 with AES-128-GCM."""
     certificate, key = peers.certificate(lab)
-    from lab import free_port
-    their_port = free_port()
     peers.static_files(lab)
-    nginx = peers.nginx(lab, tls=f"listen 127.0.0.1:{their_port} ssl backlog=4096; ssl_certificate {certificate}; ssl_certificate_key {key}; "
-                                 "ssl_protocols TLSv1.3; ssl_conf_command Ciphersuites TLS_AES_128_GCM_SHA256; ssl_buffer_size 16k;")
-    if "--tls-cert" not in os.popen(f"{lab.build}/bin/streamr-relay --help").read():
-        raise Skipped("this relay has no --tls-cert yet")
+    nginx, their_port = tls_server(lab, certificate, key)
     case = Serving(lab, options, "--tls-cert", certificate, "--tls-key", key)
     case.feed.wait(42)
     return both_sizes(case, options, nginx, "TLS 1.3 AES-128-GCM", their_port, case.relay.port, (0.9, 0.9), {"tls": 1})
