@@ -161,6 +161,20 @@ def stage_dev(stage, options):
         ctest(stage, "dev", ["-LE", "^(unit|loopback)$"], options.jobs)
 
 
+def stage_storm(stage, options):
+    """Storms on 500 simulated relays, 10 virtual minutes each, in the release preset."""
+    log = stage.log_path
+    code = stage.run([PYTHON, str(ROOT / "tests" / "sim" / "nightly"), *([] if options.nightly else ["--plain"]),
+                      "--seeds", str(1000 if options.nightly else options.storm_seeds), "--jobs", str(options.jobs)])
+    count = re.search(r"(?m)^(\d+) passed, (\d+) failed$", log.read_text(errors="replace"))
+    failed = int(count[2]) if count else 1
+    stage.tally.add(int(count[1]) if count else 0, ["storm: a seed broke a promise, its replay stands in the log"] * failed)
+    if code != 0 or failed:
+        stage.show_tail()
+    if code != 0 and not failed:
+        stage.tally.add(0, [f"storm: ended with {code}"])
+
+
 def stage_asan(stage, options):
     """Unit tests under AddressSanitizer and UndefinedBehaviorSanitizer."""
     if build(stage, "asan", ["tests-unit"], options.jobs):
@@ -276,7 +290,7 @@ def run_stages(names, options):
     return total
 
 
-STAGES = {"dev": stage_dev, "asan": stage_asan, "tsan": stage_tsan, "fuzz": stage_fuzz, "e2e": stage_e2e}
+STAGES = {"dev": stage_dev, "storm": stage_storm, "asan": stage_asan, "tsan": stage_tsan, "fuzz": stage_fuzz, "e2e": stage_e2e}
 
 
 def parse_options():
@@ -284,6 +298,8 @@ def parse_options():
     parser.add_argument("--only", action="append", choices=STAGES, metavar="STAGE",
                         help=f"run this stage alone, may be repeated: {', '.join(STAGES)}")
     parser.add_argument("--fuzz-seconds", type=int, default=60, metavar="N", help="time each fuzzer searches (60)")
+    parser.add_argument("--storm-seeds", type=int, default=50, metavar="N", help="storms on 500 simulated relays (50)")
+    parser.add_argument("--nightly", action="store_true", help="only the storm, with 1000 seeds and under the sanitizers: many hours")
     parser.add_argument("--jobs", type=int, metavar="N", default=os.cpu_count() or 2, help="compilers and tests at a time (all cores)")
     parser.add_argument("--yes", action="store_true", help="install what is missing without asking")
     return parser.parse_args()
@@ -297,7 +313,7 @@ def main():
         print("0 passed, 1 failed")
         return 1
     LOGS.mkdir(parents=True, exist_ok=True)
-    tally = run_stages(options.only or list(STAGES), options)
+    tally = run_stages(["storm"] if options.nightly else options.only or list(STAGES), options)
     for failure in tally.failures:
         print(f"FAILED {failure}")
     print(f"The whole run took {time.monotonic() - begun:.0f} s; logs are in build/logs.")
