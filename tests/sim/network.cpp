@@ -315,6 +315,22 @@ void Network::restart(HostId id, bool with_state) {
   launch(id);
 }
 
+void Network::set_down_kbps(HostId id, std::uint32_t kbps) {
+  hosts_[id].plan.down_kbps = kbps;
+  if (kbps != 0 || hosts_[id].down_free_us <= now_us_) return;
+  const std::uint64_t by_us = now_us_ + 1'000'000;      // whatever the path: later than any delay of a calm network
+  hosts_[id].down_free_us = now_us_;
+  for (Wire& wire : wires_)
+    for (const int way : {0, 1})
+      if ((way == 0 ? wire.server : wire.client) == id) wire.last_arrival_us[way] = std::min(wire.last_arrival_us[way], by_us);
+  queue_.hasten(by_us, [&](const Event& event) {
+    if (event.kind == Kind::arrive || event.kind == Kind::closed) return event.host == id;
+    if (event.kind != Kind::departed) return false;
+    const Wire& wire = wires_[event.a];
+    return (wire.client == event.host ? wire.server : wire.client) == id;
+  });
+}
+
 void Network::meet() {
   for (Host& host : hosts_) host.side = 0;
   for (WireId id = 0; id < wires_.size(); ++id) release(id);

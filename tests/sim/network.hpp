@@ -101,7 +101,7 @@ class Network {
   void set_clock(HostId host, std::int64_t off_us) { hosts_[host].plan.clock_off_us = off_us; }   // the wall clock alone jumps
   void set_access(HostId host, std::uint32_t one_way_us) { hosts_[host].plan.access_us = one_way_us; }
   void set_up_kbps(std::uint32_t kbps) { for (Host& host : hosts_) host.plan.up_kbps = kbps; }
-  void set_down_kbps(HostId host, std::uint32_t kbps) { hosts_[host].plan.down_kbps = kbps; }
+  void set_down_kbps(HostId host, std::uint32_t kbps);                // 0: it reads at once what waited
   // A host that lies: what it sends passes through here, after the watcher saw what its node meant. {}: honest again.
   using Lie = std::function<void(WireId, ByteVector&)>;
   void set_lie(HostId host, Lie lie) { hosts_[host].lie = std::move(lie); }

@@ -1,5 +1,5 @@
 // Decides one storm: who is there, everything that goes wrong and when, and what must hold at every moment and in the end.
-// Never leaves anything to chance that the seed does not say, and calms down a minute before the end.
+// Never leaves anything to chance that the seed does not say, and calms down a minute and a half before the end.
 // Called by tests/sim/storm_main and tests/sim/storm_test.
 #pragma once
 
@@ -20,7 +20,7 @@ struct StormPlan {
 struct StormReport {
   std::uint32_t published = 0;
   std::uint64_t delivered = 0, missed = 0;   // chunks told to viewers; left out while it stormed
-  std::uint64_t quiet_parts = 0;             // told in the quiet minute, each in time
+  std::uint64_t quiet_parts = 0;             // told in the quiet time, each soon enough
   std::uint64_t slowest_ms = 0;              // of those
   std::uint64_t faults = 0, rejected = 0, switches = 0;
   std::uint64_t forged = 0;                  // chunks signed twice by a stolen key

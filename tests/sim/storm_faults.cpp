@@ -8,7 +8,7 @@ namespace streamr::sim {
 
 namespace {
 
-constexpr std::uint64_t storm_from_us = 60 * second_us, calm_before_end_us = 62 * second_us;
+constexpr std::uint64_t storm_from_us = 60 * second_us, calm_before_end_us = 92 * second_us;
 constexpr std::uint8_t chunk_frame = 0x07, slice_frame = 0x08;
 constexpr std::size_t frame_bytes = 8, ref_bytes = 8, header_bytes = 224;
 constexpr const char* words[] = {"part", "joins", "leaves", "look", "all calm", "crash", "restart", "restart without state",
@@ -51,7 +51,7 @@ void Storm::span(std::uint32_t times, Script begins, Script ends, std::uint32_t 
 }
 
 void Storm::plan_faults() {
-  if (plan_.seconds * second_us < storm_from_us + calm_before_end_us + 30 * second_us) throw Broken("a storm needs at least 152 s");
+  if (plan_.seconds * second_us < storm_from_us + calm_before_end_us + 30 * second_us) throw Broken("a storm needs at least 182 s");
   Prng& random = network_.random();
   const std::uint32_t minutes = plan_.seconds / 60;
   const auto a_relay = [this] { return std::uint64_t{some_relay()}; };
