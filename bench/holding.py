@@ -18,7 +18,7 @@ def own_kib(child):
     """User-space memory of a server in KiB, without the media that a relay keeps: that grows while a stream is young."""
     held = 0
     if getattr(child, "is_relay", False):
-        held = json.loads(http_get(child.port, "/stats.json", tls=child.tls))["memory_bytes"] // 1024
+        held = sum(one["store_bytes"] for one in json.loads(http_get(child.port, "/stats.json", tls=child.tls))["streams"]) // 1024
     return user_kib(child) - held
 
 

@@ -12,6 +12,7 @@ from lab import HOST, SERVER_CORE, Skipped, answers, free_port, wait_until
 
 PLACE = pathlib.Path(__file__).resolve().parent / "peers"
 PART_BYTES, PARTS = 200_000, 20
+CHUNK_BYTES = 33_333
 SEGMENT_BYTES, SEGMENTS = 4_000_000, 5
 
 
@@ -34,6 +35,7 @@ def static_files(lab, small_bytes=3000):
     www.mkdir(exist_ok=True)
     for number in range(PARTS):
         (www / f"p{number}.m4s").write_bytes(os.urandom(PART_BYTES))
+        (www / f"c{number}.m4s").write_bytes(os.urandom(CHUNK_BYTES))
     for number in range(SEGMENTS):
         (www / f"s{number}.m4s").write_bytes(os.urandom(SEGMENT_BYTES))
     (www / "small.m3u8").write_bytes(os.urandom(small_bytes))

@@ -9,7 +9,7 @@ RELOADERS = 1000
 
 
 class Serving:
-    """A relay with a live stream of 200 KB parts, five times as many of them as a segment needs, and the loads on it."""
+    """A relay that verifies a live stream of 200 KB parts, 20 to a segment, and the loads on it."""
 
     def __init__(self, lab, options, *flags, **feed):
         self.lab, self.options = lab, options
@@ -92,12 +92,14 @@ def push(lab, options):
     peers.static_files(lab)
     nginx = peers.nginx(lab, tls="")
     rows = []
-    for name, feed in (("200 KB parts", {}), ("33 KB chunks", {"bytes": 33_333, "part_ms": 33, "parts": 60})):
+    for name, feed, path, interval_ms in (("200 KB parts", {}, "/p%r.m4s", 200),
+                                          ("33 KB chunks", {"bytes": 33_333, "part_ms": 33, "parts": 60}, "/c%r.m4s", 33)):
         case = Serving(lab, options, **feed)
         case.feed.wait(10)
-        ours, theirs = turns(options, lambda: case.ours("", VIEWERS, kind="push"), lambda: case.theirs(nginx, "paced", VIEWERS, "/p%r.m4s"))
+        ours, theirs = turns(options, lambda: case.ours("", VIEWERS, kind="push"),
+                             lambda: case.theirs(nginx, "paced", VIEWERS, path, interval_ms=interval_ms))
         rows += [row(f"push, {name}", all_of(ours, "cpu_s_per_gb"), all_of(theirs, "cpu_s_per_gb"), "CPU-s/GB",
-                     peer_name="nginx static, paced", target=0.25),
+                     peer_name="nginx static, same size and pace", target=0.25),
                  row(f"push, {name}, push to slice p50", ms(ours, "p50", "slice_us"), None, "ms", peer_name="–"),
                  row(f"push, {name}, push to slice p99", ms(ours, "p99", "slice_us"), None, "ms", peer_name="–", target=10)]
         case.stop()
