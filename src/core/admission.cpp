@@ -64,7 +64,8 @@ std::uint64_t Admission::sendable_bytes(Now now) {
 std::uint64_t Admission::sendable_at_us() const {
   if (limits_.upload_kbps == 0) return never_us;
   if (tokens_ > 0) return refilled_us_;
-  return refilled_us_ + (static_cast<std::uint64_t>(1 - tokens_) * 8'000 + limits_.upload_kbps - 1) / limits_.upload_kbps;
+  return refilled_us_ +
+         (static_cast<std::uint64_t>(1 - tokens_) * 8'000 + limits_.upload_kbps - 1) / limits_.upload_kbps;
 }
 
 // ---- load

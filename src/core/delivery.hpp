@@ -41,6 +41,7 @@ class Delivery {
   void on_chunk(const ChunkPtr& chunk, const StreamStore& store, Now now); // CHUNK accepted into the store
   void on_slice(const ChunkPtr& chunk, std::uint16_t index, Now now);      // a slice of it verified
   void on_revoked(std::uint64_t serial_max);                               // queued chunks of these certificates: DROP 4
+  void on_stopped(std::uint64_t epoch);                                    // the track equivocated: queued chunks of it: DROP 4
   // FETCH: what is held of these slices, DROP chunk_ref 0 reason 3 where nothing is.
   void on_fetch(const proto::Fetch& fetch, const StreamStore& store, Now now);
 

@@ -122,6 +122,11 @@ void Delivery::on_revoked(std::uint64_t serial_max) {
   }
 }
 
+void Delivery::on_stopped(std::uint64_t epoch) {
+  for (auto at = items_.begin(); at != items_.end();)
+    at = at->chunk->header().epoch == epoch ? drop(at, proto::DropReason::revoked) : std::next(at);
+}
+
 void Delivery::on_fetch(const proto::Fetch& fetch, const StreamStore& store, Now now) {
   const std::uint64_t epoch = fetch.epoch != 0 ? fetch.epoch : epoch_;
   const ChunkPtr chunk = store.find(epoch, config_.track, {fetch.segment, fetch.part});
@@ -161,11 +166,12 @@ Delivery::Item Delivery::make_item(const ChunkPtr& chunk, Kind kind, Now now) co
   return item;
 }
 
-// Before the parts of its epoch, behind earlier INITs and behind what is left of the epoch before.
+// Before the parts that it first applies to, behind what stands before them.
 void Delivery::insert_init(Item item) {
-  const std::uint64_t epoch = item.chunk->header().epoch;
+  const std::uint64_t epoch = item.chunk->header().epoch, segment = item.chunk->header().segment;
   const auto at = std::find_if(items_.begin(), items_.end(), [&](const Item& each) {
-    return each.kind != Kind::init && each.chunk->header().epoch >= epoch;
+    const proto::ChunkHeader& other = each.chunk->header();
+    return each.kind != Kind::init && (other.epoch > epoch || (other.epoch == epoch && other.segment >= segment));
   });
   items_.insert(at, std::move(item));
 }
@@ -177,7 +183,11 @@ void Delivery::insert_part(Item item) {
   auto at = items_.end();
   for (; at != items_.begin(); --at) {
     const Item& before = *std::prev(at);
-    if (before.kind == Kind::init || before.kind == Kind::fetch || before.announced) break;
+    if (before.kind == Kind::fetch || before.announced) break;
+    const proto::ChunkHeader& other = before.chunk->header();
+    if (before.kind == Kind::init && (other.epoch < epoch || (other.epoch == epoch && other.segment <= pos.segment)))
+      break;
+    if (before.kind == Kind::init) continue;
     if (before.chunk->header().epoch < epoch || before.chunk->header().pos() < pos) break;
   }
   items_.insert(at, std::move(item));

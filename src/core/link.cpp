@@ -10,6 +10,8 @@ namespace {
 // What we accept ahead: a few seconds of the largest usual rendition, so that a loss-free path never waits for CREDIT.
 constexpr std::uint64_t receive_window_bytes = 8ull << 20;
 
+constexpr std::uint64_t probe_answer_us = 1'000'000;
+
 std::string frame_name(std::uint8_t type) {
   return "frame type " + std::to_string(type);
 }
@@ -233,6 +235,13 @@ Status Link::on_open_frame(const proto::RawFrame& raw, Now now) {
   return host_.on_frame(*this, *frame, now);
 }
 
+void Link::probe(std::uint64_t silent_us, Now now) {
+  if (state_ != State::open || now.mono_us < std::max(heard_mono_us_, probed_mono_us_) + silent_us) return;
+  if (probed_mono_us_ > heard_mono_us_) return;  // asked already
+  probed_mono_us_ = now.mono_us;
+  send(proto::encode(proto::Ping{now.mono_us, now.unix_us}));
+}
+
 void Link::on_time(Now now) {
   if (state_ == State::closing) return;
   if (state_ != State::open) {
@@ -241,7 +250,10 @@ void Link::on_time(Now now) {
     return;
   }
   const auto silent_us = now.mono_us - std::min(now.mono_us, heard_mono_us_);
-  if (silent_us >= limits::silence_us) {
+  if (probed_mono_us_ > heard_mono_us_ && now.mono_us >= probed_mono_us_ + probe_answer_us) {
+    close_reason_ = "the peer brings nothing and does not answer a PING";
+    close();
+  } else if (silent_us >= limits::silence_us) {
     close_reason_ = "the peer was silent for 30 s";
     close();
   } else if (silent_us >= limits::ping_every_us && now.mono_us >= pinged_mono_us_ + limits::ping_every_us) {
@@ -255,8 +267,9 @@ std::uint64_t Link::deadline_us() const {
     case State::dialing:
     case State::closing: return std::numeric_limits<std::uint64_t>::max();
     case State::open:
-      return std::min(heard_mono_us_ + limits::silence_us,
-                      std::max(heard_mono_us_, pinged_mono_us_) + limits::ping_every_us);
+      return std::min({heard_mono_us_ + limits::silence_us,
+                       std::max(heard_mono_us_, pinged_mono_us_) + limits::ping_every_us,
+                       probed_mono_us_ > heard_mono_us_ ? probed_mono_us_ + probe_answer_us : UINT64_MAX});
     default: return began_mono_us_ + limits::hello_within_us;
   }
 }

@@ -63,6 +63,8 @@ class Link {
   void on_dialed(Now now);
   void on_message(const SharedBytes& message, Now now);
   void on_time(Now now);
+  // Asks a peer that said nothing for so long whether it is there; without an answer in 1 s the link ends.
+  void probe(std::uint64_t silent_us, Now now);
   std::uint64_t deadline_us() const;
 
   void send(ByteVector frame);  // one control frame, one message
@@ -105,7 +107,7 @@ class Link {
   std::uint64_t own_limit_, received_ = 0;
   bool hold_credit_ = false;
   std::uint64_t before_auth_bytes_ = 0;
-  std::uint64_t began_mono_us_, opened_mono_us_ = 0, heard_mono_us_, pinged_mono_us_ = 0;
+  std::uint64_t began_mono_us_, opened_mono_us_ = 0, heard_mono_us_, pinged_mono_us_ = 0, probed_mono_us_ = 0;
   std::uint32_t bad_slices_ = 0;
   std::uint64_t outstanding_ = 0, bytes_in_ = 0, bytes_out_ = 0;
   std::string close_reason_;

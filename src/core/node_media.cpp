@@ -43,24 +43,16 @@ Status Node::State::on_chunk(Peer& peer, std::uint16_t sub, const proto::Chunk& 
     return refuse(Wire::malformed, "CHUNK on a subscription that was never made");
   }
   InSub& in = found->second;
-  Stream& stream = *find_stream(in.stream);
+  Stream* const wanted = find_stream(in.stream);
+  if (wanted == nullptr) return {};  // closed while this was under way
+  Stream& stream = *wanted;
   const auto& header = frame.header;
   const bool asked = stream.asked.contains({header.track, header.pos()});
   const bool known = stream.store.find(header.epoch, header.track, header.pos()) != nullptr;
   const auto source = asked || header.has(proto::init) ? ChunkSource::fetch_answer : ChunkSource::live;
   auto check = stream.verifier.check_chunk(frame, in.track, source, stream.store, now);
   if (!check) {
-    if (auto proof = stream.verifier.take_equivocation()) {
-      ++counters.equivocations;
-      if (presence) {
-        presence->report_evidence(
-            {"equivocation",
-             peer.link->peer_key(),
-             {ByteVector(proof->certificate.raw.begin(), proof->certificate.raw.end()), proof->proof}},
-            now);
-        presence_due = true;
-      }
-    }
+    if (auto proof = stream.verifier.take_equivocation()) on_equivocation(peer, stream, *proof, now);
     ++stream.slices_rejected;
     if (check.error().wire != Wire::bad_slice) {
       ++counters.slices_rejected[std::string(wire_name(check.error().wire))];
@@ -109,6 +101,31 @@ Status Node::State::on_chunk(Peer& peer, std::uint16_t sub, const proto::Chunk& 
   return {};
 }
 
+// The streamer signed two chunks for one place: the proof goes to the coordinator, what waits of the track goes nowhere.
+void Node::State::on_equivocation(Peer& peer, Stream& stream, const Verifier::Equivocation& found, Now now) {
+  ++counters.equivocations;
+  if (const auto track = stream.followers.find(found.track); track != stream.followers.end())
+    for (OutSub* out : track->second) {
+      out->delivery->on_stopped(found.certificate.epoch);
+      mark_dirty(*out->peer);
+    }
+  std::erase_if(stream.unfinished, [&](const ChunkPtr& chunk) { return stream.verifier.is_void(*chunk); });
+  if (!presence) return;
+  presence->report_evidence({"equivocation",
+                             peer.link->peer_key(),
+                             {ByteVector(found.certificate.raw.begin(), found.certificate.raw.end()), found.proof}},
+                            now);
+  presence_due = true;
+}
+
+// What a join or a FETCH put into the queue under a revoked certificate, or of a stopped track, is taken out again.
+void Node::State::withhold_void(OutSub& out) {
+  const Verifier& verifier = out.of->verifier;
+  if (verifier.revocation()) out.delivery->on_revoked(verifier.revoked_serial_max());
+  for (const auto& [epoch, opened] : out.of->store.epochs())
+    if (verifier.track_stopped(epoch, out.track)) out.delivery->on_stopped(epoch);
+}
+
 Status Node::State::on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& frame, Now now) {
   const auto found = peer.in.find(sub);
   if (found == peer.in.end()) {
@@ -116,7 +133,9 @@ Status Node::State::on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& 
     return refuse(Wire::malformed, "SLICE on a subscription that was never made");
   }
   InSub& in = found->second;
-  Stream& stream = *find_stream(in.stream);
+  Stream* const wanted = find_stream(in.stream);
+  if (wanted == nullptr) return {};
+  Stream& stream = *wanted;
   const auto at = in.chunks.find(frame.chunk_ref);
   if (at == in.chunks.end()) {
     if (!in.chunks.empty() && frame.chunk_ref < in.chunks.begin()->first) return {};  // finished and forgotten long ago
@@ -134,6 +153,8 @@ Status Node::State::on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& 
                    refuse(Wire::bad_slice, "SLICE for a chunk that its sender dropped"), now);
     return {};
   }
+  // Its certificate was revoked, or its track stopped, while it was under way: nothing of it is kept or passed on.
+  if (stream.verifier.is_void(*record.chunk)) return {};
   auto slice = stream.verifier.check_slice(*record.chunk, frame.index, frame.data);
   if (!slice) {
     ++stream.slices_rejected;
@@ -196,7 +217,9 @@ Status Node::State::on_drop(Peer& peer, std::uint16_t sub, const proto::Drop& fr
   const auto found = peer.in.find(sub);
   if (found == peer.in.end()) return {};
   InSub& in = found->second;
-  Stream& stream = *find_stream(in.stream);
+  Stream* const wanted = find_stream(in.stream);
+  if (wanted == nullptr) return {};
+  Stream& stream = *wanted;
   if (frame.chunk_ref == 0) {
     if (peer.fetches > 0) --peer.fetches;
     return {};
@@ -219,7 +242,9 @@ Status Node::State::on_fetch(Peer& peer, std::uint16_t sub, const proto::Fetch& 
   }
   if (found->second.delivery->fetches_waiting() >= limits::outstanding_fetches)
     return refuse(Wire::limit, "more than 64 outstanding FETCH");
-  found->second.delivery->on_fetch(frame, find_stream(found->second.stream)->store, now);
+  OutSub& out = found->second;
+  out.delivery->on_fetch(frame, out.of->store, now);
+  withhold_void(out);
   mark_dirty(peer);
   return {};
 }

@@ -99,6 +99,8 @@ struct Source {
   std::uint64_t penalty_until_us = 0;  // lied or stalled: not preferred before
   std::uint64_t slices = 0, rejected = 0;
   std::vector<PathEntry> path;  // as SUB_OK or a later HAVE told it
+  std::uint64_t leaves_us = 0;  // GOAWAY came: used until another delivers, or this moment; 0 = it stays
+  std::uint64_t left_us = 0;    // when GOAWAY came
 };
 
 struct LocalPublication {
@@ -151,8 +153,8 @@ struct Stream {
   std::optional<LocalPublication> publication;
   std::set<WatchId> watches;
   std::map<std::uint16_t, std::vector<OutSub*>> followers;  // by track: who is told of each slice
-  std::uint64_t saved_epoch = 0, next_segment = 0;  // durable: highest epoch, first number never held
-  std::uint32_t discontinuity = 0;                  // number of the newest segment
+  std::uint64_t saved_epoch = 0, next_segment = 0;          // durable: highest epoch, first number never held
+  std::uint32_t discontinuity = 0;                          // number of the newest segment
   std::uint64_t discontinuity_segment = 0;
   bool discontinuity_known = false;
   std::map<std::pair<std::uint16_t, ChunkPos>, std::uint64_t> asked;  // FETCH times, mono_us

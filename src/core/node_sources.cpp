@@ -8,13 +8,16 @@ namespace {
 
 constexpr std::uint64_t have_wait_us = 500'000;  // a holder announces at once; without HAVE track 0 is asked for
 constexpr std::uint64_t standby_delay_us = 250'000;
-constexpr std::uint64_t first_slice_us = 1'000'000;  // of the first relay, else the standby becomes the source
 constexpr std::uint64_t redial_cap_us = 10'000'000;
-constexpr std::uint64_t back_to_first_us = 10'000'000;  // a healthy first offer gets the stream back after this
-constexpr std::size_t sources_most = 8;
+constexpr std::size_t upstreams = 2;
 
 bool same_place(const UpstreamOffer& a, const UpstreamOffer& b) {
   return a.url == b.url && a.relay_key == b.relay_key;
+}
+
+// Do both come through the same relay behind the origin?
+bool one_subtree(const std::vector<PathEntry>& a, const std::vector<PathEntry>& b) {
+  return a.size() > 1 && b.size() > 1 && std::find(b.begin() + 1, b.end(), a[1]) != b.end();
 }
 
 ChunkPos after(const ChunkPtr& chunk) {
@@ -39,17 +42,6 @@ std::optional<ChunkPos> resume_at(const StreamStore& store, std::uint16_t track_
   return after(parts.rbegin()->second);
 }
 
-// Has media with octets been announced since, so that a source that lives would have sent some?
-bool announced_after(const EpochStore& epoch, std::uint64_t mono_us) {
-  constexpr int newest_most = 8;  // a run of GAP chunks says nothing, and is short
-  for (const auto& [number, track] : epoch.tracks) {
-    int looked = 0;
-    for (auto at = track.parts.rbegin(); at != track.parts.rend() && looked < newest_most; ++at, ++looked)
-      if (at->second->header().slice_count != 0 && at->second->arrived_mono_us() > mono_us) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 Source* Node::State::find_source(Stream& stream, LinkId link) {
@@ -59,12 +51,18 @@ Source* Node::State::find_source(Stream& stream, LinkId link) {
   return nullptr;
 }
 
+// One that is subscribed: without a stain rather than with one, of another subtree rather than of the same.
 Source* Node::State::best_standby(Stream& stream, LinkId not_this, Now now) {
   Source* best = nullptr;
+  const Source* from = find_source(stream, not_this);
+  const auto rank = [&](const Source& source) {
+    const bool same_way = from != nullptr && one_subtree(from->path, source.path);
+    return (source.penalty_until_us <= now.mono_us ? 0 : 2) + (same_way ? 1 : 0);
+  };
   for (auto& source : stream.sources) {
-    if (source.link == not_this || source.state != SourceState::subscribed) continue;
-    const bool clean = source.penalty_until_us <= now.mono_us;
-    if (best == nullptr || (clean && best->penalty_until_us > now.mono_us)) best = &source;
+    if (source.link == not_this || source.state != SourceState::subscribed || source.leaves_us != 0) continue;
+    if (const Peer* peer = find_peer(source.link); peer == nullptr || !peer->link->open()) continue;
+    if (best == nullptr || rank(source) < rank(*best)) best = &source;
   }
   return best;
 }
@@ -141,61 +139,64 @@ void Node::State::dial(Stream& stream, Source& source, Now now) {
 }
 
 void Node::State::run_sources(Stream& stream, Now now) {
-  bool any_active = false;
-  for (auto& source : stream.sources) {
-    if (source.link == 0 && !source.offer.url.empty() && !source.retired && now.mono_us >= source.next_dial_us &&
-        !stopping) {
-      // A relay needs two upstreams at a time; the rest of an answer waits for one to fail.
-      std::size_t up = 0;
-      for (const auto& other : stream.sources) up += other.link != 0 && !other.retired ? 1 : 0;
-      if (up < 2 || stream.publication) dial(stream, source, now);
-    }
-    any_active = any_active || (source.link == stream.active && stream.active != 0);
-  }
+  run_dials(stream, now);
   if (stream.publication) return;  // origins subscribe to us
-  if (!any_active) stream.active = 0;
+  if (stream.active != 0 && find_source(stream, stream.active) == nullptr) stream.active = 0;
+  run_subscriptions(stream, now);
+  run_departures(stream, now);
+  std::erase_if(stream.sources, [](const Source& s) { return s.link == 0 && (s.retired || s.offer.url.empty()); });
+  repair(stream, now);
+}
+
+// A relay needs two upstreams at a time, of different subtrees; the rest of an answer waits for one to fail.
+void Node::State::run_dials(Stream& stream, Now now) {
+  std::size_t up = 0;
+  const Source* active = find_source(stream, stream.active);
+  for (const auto& source : stream.sources) {
+    const bool counts = source.link != 0 && !source.retired && source.leaves_us == 0;
+    const bool same_way = active != nullptr && &source != active && one_subtree(active->path, source.path);
+    up += counts && !same_way ? 1 : 0;
+  }
   for (auto& source : stream.sources) {
-    if (source.state != SourceState::open || now.mono_us < source.retry_us) continue;
+    const bool may = source.link == 0 && !source.offer.url.empty() && !source.retired;
+    if (!may || stopping || now.mono_us < source.next_dial_us) continue;
+    if (up >= upstreams && !stream.publication) break;
+    ++up;
+    dial(stream, source, now);
+  }
+}
+
+// The first relay of an answer is the source, unless it sends nothing for a second; until then the others stand by.
+bool Node::State::waits_for_first(const Stream& stream, const Source& source, Now now) const {
+  const Source& first = stream.sources.front();
+  if (&first == &source || stream.active != 0 || first.offer.url.empty() || first.failures != 0 || first.link == 0)
+    return false;
+  return now.mono_us < stream.sources_began_us + standby_delay_us + first_slice_us;
+}
+
+void Node::State::run_subscriptions(Stream& stream, Now now) {
+  for (auto& source : stream.sources) {
     Peer* peer = find_peer(source.link);
     if (peer == nullptr || !peer->link->open()) continue;
+    if (source.state == SourceState::subscribed && stream.active == 0 && source.leaves_us == 0 &&
+        !waits_for_first(stream, source, now)) {
+      stream.active = source.link;  // it stood by for one that did not come
+      subscribe(stream, source, false, now);
+      set_path(stream, source.path);
+      continue;
+    }
+    if (source.state != SourceState::open || now.mono_us < source.retry_us) continue;
     const bool told = peer->offered.contains(stream.store.id());
     if (!told && now.mono_us < peer->link->opened_mono_us() + have_wait_us) continue;
-    const bool standby = stream.active != 0 && !source.offer.url.empty();
-    const bool replaces = stream.active != 0 && source.offer.url.empty();
-    if (replaces) {
+    if (stream.active != 0 && source.offer.url.empty()) {
       subscribe(stream, source, false, now);
       switch_to(stream, source, "the publisher came by a new connection", now);
       continue;
     }
+    const bool standby = stream.active != 0 || waits_for_first(stream, source, now);
     subscribe(stream, source, standby, now);
     if (!standby) stream.active = source.link;
   }
-  for (auto& source : stream.sources) {
-    // Make before break: what is no longer offered goes when the stream comes from elsewhere.
-    if (source.retired && source.link != 0 && stream.active != source.link && stream.active != 0) {
-      if (Peer* peer = find_peer(source.link)) {
-        send_receipts(*peer, now, true);
-        peer->link->close();
-      }
-    }
-    if (Peer* peer = source.link != 0 ? find_peer(source.link) : nullptr;
-        peer != nullptr && source.state == SourceState::subscribed) {
-      // The ticket of the connection is over and a newer one is here: dial again while another serves.
-      const auto& used = peer->link->ticket();
-      const bool renewed = used && source.offer.ticket && source.offer.ticket->session_id != used->session_id;
-      if (renewed && now.unix_us + limits::ticket_grace_us > used->not_after_us) {
-        Source* other = best_standby(stream, source.link, now);
-        if (stream.active == source.link && other != nullptr) switch_to(stream, *other, "the session before ends", now);
-        if (stream.active != source.link || other == nullptr) {
-          send_receipts(*peer, now, true);
-          source.next_dial_us = now.mono_us;
-          peer->link->close();
-        }
-      }
-    }
-  }
-  std::erase_if(stream.sources, [](const Source& s) { return s.link == 0 && (s.retired || s.offer.url.empty()); });
-  repair(stream, now);
 }
 
 void Node::State::subscribe(Stream& stream, Source& source, bool headers_only, Now now) {
@@ -265,7 +266,9 @@ void Node::State::switch_to(Stream& stream, Source& source, const std::string& w
   ++counters.failovers;
   stream.switched_us = now.mono_us;
   set_path(stream, source.path);
-  if (Source* old = find_source(stream, before); old != nullptr && old->state == SourceState::subscribed) {
+  // One that leaves goes on sending until the other delivers; any other becomes the standby.
+  if (Source* old = find_source(stream, before);
+      old != nullptr && old->state == SourceState::subscribed && old->leaves_us == 0) {
     if (Peer* peer = find_peer(before); peer != nullptr && peer->link->open()) subscribe(stream, *old, true, now);
   }
   const Peer* peer = find_peer(source.link);
@@ -281,19 +284,6 @@ void Node::State::set_path(Stream& stream, const std::vector<PathEntry>& path) {
   if (stream.held()) announce_to_all(stream);
 }
 
-void Node::State::leave_source(Stream& stream, Source& source, const std::string& why, Now now) {
-  source.penalty_until_us = now.mono_us + 30'000'000;
-  const LinkId link = source.link;
-  if (stream.active == link)
-    if (Source* other = best_standby(stream, link, now)) switch_to(stream, *other, why, now);
-  Peer* peer = find_peer(link);
-  if (peer == nullptr || stream.publication) return;
-  send_receipts(*peer, now, true);
-  if (stream.active == link) stream.active = 0;
-  source.next_dial_us = now.mono_us + 1'000'000;
-  peer->link->close();
-}
-
 void Node::State::on_source_closed(Stream& stream, LinkId link, const std::string& why, Now now) {
   Source* source = find_source(stream, link);
   if (source == nullptr) return;
@@ -302,6 +292,7 @@ void Node::State::on_source_closed(Stream& stream, LinkId link, const std::strin
   source->link = 0;
   source->state = SourceState::waiting;
   source->subscribed_us = 0;
+  source->leaves_us = source->left_us = 0;
   // A connection that worked is tried again soon; one that never did waits 250 ms × 2 ± 50 %, at most 10 s.
   if (was_up && source->slices != 0) source->failures = 0;
   const std::uint64_t base =
@@ -318,101 +309,16 @@ void Node::State::on_source_closed(Stream& stream, LinkId link, const std::strin
   run_sources(stream, now);
 }
 
-void Node::State::fetch(Stream& stream, Source& source, std::uint16_t track, ChunkPos pos, std::uint64_t epoch,
-                        std::uint16_t first, std::uint16_t count, Now now) {
-  Peer* peer = find_peer(source.link);
-  if (peer == nullptr || !peer->link->open() || peer->fetches >= limits::outstanding_fetches / 2) return;
-  for (const auto& [sub, in] : peer->in)
-    if (in.stream == stream.store.id() && in.track == track) {
-      stream.asked[{track, pos}] = now.mono_us;
-      ++peer->fetches;
-      ++counters.fetches;
-      peer->link->send(proto::encode(proto::Fetch{epoch, pos.segment, pos.part, first, count}, sub));
-      return;
-    }
-}
-
-// Asks another upstream than `not_from` for what a chunk lacks; false where there is none.
-bool Node::State::fetch_missing(Stream& stream, const ChunkPtr& chunk, LinkId not_from, Now now) {
-  Source* from = best_standby(stream, not_from, now);
-  if (from == nullptr) from = find_source(stream, stream.active);
-  if (from == nullptr) return false;
-  const auto& header = chunk->header();
-  for (std::uint16_t i = 0; i < header.slice_count; ++i) {
-    if (chunk->has_slice(i)) continue;
-    std::uint16_t count = 1;
-    while (i + count < header.slice_count && !chunk->has_slice(static_cast<std::uint16_t>(i + count))) ++count;
-    fetch(stream, *from, header.track, header.pos(), header.epoch, i, count, now);
-    i = static_cast<std::uint16_t>(i + count);
-  }
-  return true;
-}
-
-// No verified slice for 2 x part target though something is announced: FETCH from the standby; 3 x: switch to it.
-void Node::State::repair(Stream& stream, Now now) {
-  const auto* epoch = stream.store.newest_epoch();
-  if (epoch == nullptr || stream.active == 0) return;
-  Source* source = find_source(stream, stream.active);
-  Source* standby = best_standby(stream, stream.active, now);
-  if (source == nullptr) return;
-  const std::uint64_t target_us = epoch->part_target_us;
-  const std::uint64_t quiet_us =
-      now.mono_us - std::max(source->last_slice_us, std::min(source->subscribed_us, now.mono_us));
-  if (standby != nullptr && source->slices == 0 && now.mono_us >= source->subscribed_us + first_slice_us &&
-      !stream.unfinished.empty()) {
-    source->penalty_until_us = now.mono_us + 30'000'000;
-    return switch_to(stream, *standby, "the first relay sent nothing for 1 s", now);
-  }
-  for (const auto& chunk : stream.unfinished) {
-    const std::uint64_t age_us = now.mono_us - std::min(now.mono_us, chunk->arrived_mono_us());
-    if (age_us >= 10 * target_us + 5'000'000 || age_us < 2 * target_us) continue;
-    const auto asked = stream.asked.find({chunk->header().track, chunk->header().pos()});
-    if (asked == stream.asked.end() || asked->second + 2 * target_us <= now.mono_us)
-      fetch_missing(stream, chunk, stream.active, now);
-  }
-  // Counted from the source's last slice, whatever FETCH brought meanwhile: a silent source is not kept alive by repairs.
-  if (standby != nullptr && quiet_us >= 3 * target_us && announced_after(*epoch, now.mono_us - quiet_us)) {
-    source->penalty_until_us = now.mono_us + 30'000'000;
-    return switch_to(stream, *standby, "no slice came for 3 parts", now);
-  }
-  // Positions that were skipped: a break in the chain of headers, between chunks that are here.
-  for (const auto& [number, track] : epoch->tracks) {
-    if (track.parts.empty()) continue;
-    const std::uint64_t newest = track.parts.rbegin()->first.segment;
-    const StoredChunk* before = nullptr;
-    for (auto at = track.parts.lower_bound({newest > 1 ? newest - 1 : 0, 0}); at != track.parts.end();
-         before = at->second.get(), ++at) {
-      if (before == nullptr) continue;
-      ChunkPos want = {before->header().segment, static_cast<std::uint16_t>(before->header().part + 1)};
-      if (before->header().has(proto::last_in_segment)) want = {before->header().segment + 1, 0};
-      for (int most = 0; want < at->first && most < 8; ++most) {
-        if (want.segment == at->first.segment || before->header().segment == want.segment)
-          if (!stream.asked.contains({number, want}))
-            if (Source* from = standby != nullptr ? standby : source)
-              fetch(stream, *from, number, want, epoch->epoch, 0, 0, now);
-        if (want.segment < at->first.segment)
-          want = {at->first.segment, 0};
-        else
-          ++want.part;
-      }
-    }
-  }
-  // The offer that the coordinator put first is the one that is paid: back to it when it has been well for a while.
-  if (!stream.sources.empty()) {
-    Source& first = stream.sources.front();
-    const bool well = first.link != 0 && first.link != stream.active && first.state == SourceState::subscribed &&
-                      !first.retired && first.penalty_until_us <= now.mono_us &&
-                      first.subscribed_us + back_to_first_us <= now.mono_us;
-    if (well && !source->offer.url.empty()) switch_to(stream, first, "the first upstream is well again", now);
-  }
-}
-
 std::uint64_t Node::State::sources_deadline_us(const Stream& stream) const {
   std::uint64_t deadline = never_us;
-  std::size_t up = 0;
-  for (const auto& source : stream.sources) up += source.link != 0 && !source.retired ? 1 : 0;
   const auto* epoch = stream.store.newest_epoch();
+  if (stream.active == 0 && !stream.publication && !stream.sources.empty() &&
+      stream.sources_began_us + standby_delay_us + first_slice_us > last_round_us)
+    deadline = stream.sources_began_us + standby_delay_us + first_slice_us;
+  std::size_t up = 0;
+  for (const auto& source : stream.sources) up += source.link != 0 && !source.retired && source.leaves_us == 0 ? 1 : 0;
   for (const auto& source : stream.sources) {
+    if (source.leaves_us != 0) deadline = std::min(deadline, source.leaves_us);
     if (epoch != nullptr && source.link == stream.active && source.link != 0) {  // when its silence is too long
       const std::uint64_t silent_us = source.last_slice_us + 3ull * epoch->part_target_us;
       if (silent_us > last_round_us) deadline = std::min(deadline, silent_us);

@@ -15,6 +15,9 @@
 
 namespace streamr::core {
 
+constexpr std::size_t sources_most = 8;              // of one stream
+constexpr std::uint64_t first_slice_us = 1'000'000;  // of the first relay, else the standby becomes the source
+
 // Label values of figures and of logs.
 std::string_view role_name(std::uint32_t role);
 std::string_view wire_name(Wire code);
@@ -37,7 +40,7 @@ struct Node::State final : LinkHost {
   Stream* find_stream(const StreamId& id);
   void close_unwanted(const StreamId& id, Now now);
 
-  // ---- node_links.cpp: LinkHost and frames that are not media
+  // ---- node_links.cpp, node_subscribe.cpp: LinkHost and frames that are not media
   Result<std::uint32_t> on_hello(Link& link, const proto::Hello& hello, Now now) override;
   void on_open(Link& link, Now now) override;
   Status on_frame(Link& link, const proto::Frame& frame, Now now) override;
@@ -86,6 +89,8 @@ struct Node::State final : LinkHost {
   Status on_drop(Peer& peer, std::uint16_t sub, const proto::Drop& frame, Now now);
   Status on_fetch(Peer& peer, std::uint16_t sub, const proto::Fetch& frame, Now now);
   void refuse_media(Peer& peer, Stream& stream, std::uint32_t ref, const char* reason, const Error& why, Now now);
+  void on_equivocation(Peer& peer, Stream& stream, const Verifier::Equivocation& found, Now now);
+  void withhold_void(OutSub& out);
   void report_bad_slice(Peer& peer, const StoredChunk& chunk, const proto::Slice& frame, Now now);
   void put_chunk(Stream& stream, const VerifiedChunk& chunk, Now now);
   void on_new_chunk(Stream& stream, const ChunkPtr& chunk, Now now);  // stored: tell deliveries and HLS
@@ -117,7 +122,20 @@ struct Node::State final : LinkHost {
   void set_path(Stream& stream, const std::vector<PathEntry>& path);
   void leave_source(Stream& stream, Source& source, const std::string& why, Now now);
   void on_source_closed(Stream& stream, LinkId link, const std::string& why, Now now);
+  void run_dials(Stream& stream, Now now);
+  void run_subscriptions(Stream& stream, Now now);
+  void run_departures(Stream& stream, Now now);
+  bool waits_for_first(const Stream& stream, const Source& source, Now now) const;
+  void on_goaway(Link& link, const proto::GoAway& away, Now now);
+  void end_source(Source& source, Peer& peer, Now now);
+  void follow(Stream& stream, const Source& from, const std::string& url, Now now);
+
+  // ---- node_repair.cpp
   void repair(Stream& stream, Now now);  // FETCH, switch
+  bool replace_late(Stream& stream, Source& source, const EpochStore& epoch, Now now);
+  void fetch_holes(Stream& stream, Source& source, const EpochStore& epoch, Now now);
+  void back_to_first(Stream& stream, const Source& source, Now now);
+  void probe_silent(Stream& stream, std::uint64_t target_us, Now now);
   void fetch(Stream& stream, Source& source, std::uint16_t track, ChunkPos pos, std::uint64_t epoch,
              std::uint16_t first, std::uint16_t count, Now now);
   bool fetch_missing(Stream& stream, const ChunkPtr& chunk, LinkId not_from, Now now);
@@ -182,7 +200,7 @@ struct Node::State final : LinkHost {
   std::unordered_map<HttpId, StreamId> held_http;
   std::vector<Peer*> dirty_relays, dirty_viewers;  // to pump: who feeds others goes first
   std::size_t relays_taken = 0, viewers_taken = 0;
-  bool blocked = false;  // by the upload limit
+  bool blocked = false;                              // by the upload limit
   std::set<std::pair<std::uint64_t, LinkId>> wakes;  // when time alone lets a subscriber have more
   FramePrefixes prefixes;
   Admission admission;
@@ -196,7 +214,7 @@ struct Node::State final : LinkHost {
   std::uint64_t nonce_counter = 0;
   std::uint64_t started_mono_us = 0, last_tick_us = 0, last_round_us = 0;
   std::uint64_t links_deadline_us = never_us;  // of handshakes, pings and silence
-  NodeStats counters;  // only the counters that grow; stats() fills the rest
+  NodeStats counters;                          // only the counters that grow; stats() fills the rest
 };
 
 }  // namespace streamr::core

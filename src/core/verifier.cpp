@@ -250,6 +250,11 @@ Result<VerifiedSlice> Verifier::check_slice(const StoredChunk& chunk, std::uint1
   return slice;
 }
 
+bool Verifier::is_void(const StoredChunk& chunk) const {
+  const auto& certificate = chunk.certificate();
+  return (certificate && revoked(*certificate)) || track_stopped(chunk.header().epoch, chunk.header().track);
+}
+
 std::optional<Verifier::Equivocation> Verifier::take_equivocation() {
   auto out = std::move(equivocation_);
   equivocation_.reset();

@@ -62,6 +62,8 @@ class Verifier {
   struct Equivocation { ByteVector proof; proto::Certificate certificate; std::uint16_t track = 0; };
   std::optional<Equivocation> take_equivocation();
   // An equivocation was proven there: nothing of it is forwarded any more.
+  // Accepted once, but its certificate was revoked or its track stopped since.
+  bool is_void(const StoredChunk& chunk) const;
   bool track_stopped(std::uint64_t epoch, std::uint16_t track) const { return stopped_.count({epoch, track}) != 0; }
 
  private:

@@ -42,6 +42,30 @@ TEST_CASE("a join whose newest independent chunk is older than its latency begin
   CHECK(Relay::chunks(relay.drain()) == Items{"10.init"});
 }
 
+TEST_CASE("a new INIT that comes while parts of the segment before still wait goes behind them") {
+  Relay relay;
+  relay.run(1);
+  relay.subscribe(proto::Start::edge);
+  relay.drain();
+  relay.run(3);
+  REQUIRE(relay.source.push(relay.init_part_of(0, 9), relay.store, relay.now).ok());
+  relay.take(*relay.store.find(7, 0, {11, init_part}));
+  relay.run(1);
+  CHECK(Relay::chunks(relay.drain()) == Items{"10.1", "10.2", "10.3", "11.init", "11.0"});
+}
+
+TEST_CASE("what waits of a track that equivocated goes nowhere; a new epoch of it does") {
+  Relay relay;
+  relay.run(1);
+  relay.subscribe(proto::Start::edge);
+  relay.drain();
+  relay.run(2);
+  relay.delivery->on_stopped(6);
+  relay.delivery->on_stopped(7);
+  CHECK(relay.drain() == Items{"drop 10.1 revoked", "drop 10.2 revoked"});
+  CHECK(relay.delivery->queued_bytes() == 0);
+}
+
 TEST_CASE("a join that states no latency begins in the newest segment, however rare key frames are") {
   Relay relay;
   relay.run(8);
@@ -79,9 +103,9 @@ TEST_CASE("an exact join begins at its place, with the INIT that place needs") {
   REQUIRE(relay.source.push(relay.init_part_of(0, 9), relay.store, relay.now).ok());
   relay.take(*relay.store.find(7, 0, {11, init_part}));
   relay.run(4);
-  SUBCASE("where two INITs are needed both are sent") {
+  SUBCASE("where two INITs are needed each stands before the parts that it applies to") {
     relay.subscribe(proto::Start::exact, {10, 2});
-    CHECK(Relay::chunks(relay.drain()) == Items{"10.init", "11.init", "10.2", "10.3", "11.0", "11.1", "11.2", "11.3"});
+    CHECK(Relay::chunks(relay.drain()) == Items{"10.init", "10.2", "10.3", "11.init", "11.0", "11.1", "11.2", "11.3"});
   }
   SUBCASE("where one is needed one is sent") {
     relay.subscribe(proto::Start::exact, {11, 1});

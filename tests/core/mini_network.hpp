@@ -27,6 +27,7 @@ struct MiniNetwork {
     std::map<HttpId, core::HttpResponse> replies;
     std::vector<std::pair<std::string, std::string>> saved;
     bool dead = false;
+    bool mute = false;  // nothing comes from it or reaches it, and nobody is told: the power is gone
   };
   struct End {
     std::size_t host;
@@ -37,6 +38,7 @@ struct MiniNetwork {
   Now now{1'000'000'000, 1'790'000'000'000'000};
   std::vector<Host> hosts;
   std::map<End, End> wires;
+  std::vector<std::string> dialed;  // "from to", in order
   // Sees each message on its way; may change it. Names are sender and receiver.
   std::function<void(const std::string&, const std::string&, ByteVector&)> on_wire;
 
@@ -92,6 +94,8 @@ struct MiniNetwork {
     if (auto* dial = std::get_if<core::DialLink>(&action)) {
       for (std::size_t to = 0; to < hosts.size(); ++to)
         if ("ws://" + hosts[to].name == dial->url && !hosts[to].dead) {
+          dialed.push_back(host.name + " " + hosts[to].name);
+          if (hosts[to].mute) return;
           const LinkId other = hosts[to].node->on_accepted(host.name, now);
           wires[{from, dial->link}] = {to, other};
           wires[{to, other}] = {from, dial->link};
@@ -105,6 +109,7 @@ struct MiniNetwork {
       for (const auto& piece : send->pieces) message.insert(message.end(), piece.data(), piece.data() + piece.size());
       if (wire != wires.end()) {
         const End to = wire->second;
+        if (host.mute || hosts[to.host].mute) return host.node->on_sent(send->link, 0, now);
         if (on_wire) on_wire(host.name, hosts[to.host].name, message);
         hosts[to.host].node->on_message(to.link, SharedBytes::take(std::move(message)), now);
       }
@@ -116,7 +121,7 @@ struct MiniNetwork {
         const End to = wire->second;
         wires.erase(wire);
         wires.erase(to);
-        if (!hosts[to.host].dead) hosts[to.host].node->on_closed(to.link, "closed by peer", now);
+        if (!hosts[to.host].dead && !host.mute && !hosts[to.host].mute) hosts[to.host].node->on_closed(to.link, "closed by peer", now);
       }
       host.node->on_closed(close->link, "closed", now);
     } else if (auto* reply = std::get_if<core::ReplyHttp>(&action)) {
@@ -137,6 +142,21 @@ struct MiniNetwork {
         if (!h.dead) h.node->on_time(now);
       settle();
     }
+  }
+
+  // A frame that the node on the other side of a connection would not send by itself.
+  void inject(const std::string& from, const std::string& to, ByteVector frame) {
+    const auto a = static_cast<std::size_t>(&host(from) - hosts.data());
+    const auto b = static_cast<std::size_t>(&host(to) - hosts.data());
+    for (const auto& [here, there] : wires)
+      if (here.host == a && there.host == b)
+        return hosts[b].node->on_message(there.link, SharedBytes::take(std::move(frame)), now);
+    throw std::runtime_error("no connection from " + from + " to " + to);
+  }
+  bool connected(const std::string& one, const std::string& other) {
+    for (const auto& [here, there] : wires)
+      if (hosts[here.host].name == one && hosts[there.host].name == other) return true;
+    return false;
   }
 
   std::size_t count(const std::string& name, std::uint32_t kind) {

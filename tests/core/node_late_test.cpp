@@ -1,0 +1,154 @@
+// Never late: silence, departure, opening and resumption, on a clock that the tests move.
+#include <algorithm>
+
+#include "line.hpp"
+
+using namespace streamr;
+using namespace streamr::test;
+
+namespace {
+
+constexpr std::uint64_t short_part_us = 200'000;
+
+void check_unbroken(Line& line, std::size_t least) {
+  const auto heard = line.heard("viewer");
+  REQUIRE(heard.size() >= least);
+  REQUIRE(heard.size() <= line.published.size());
+  const auto start = line.published.size() - heard.size();
+  for (std::size_t i = 0; i < heard.size(); ++i) CHECK(heard[i] == line.published[start + i]);
+}
+
+// A line whose last relay has the first as its source and the origin as its standby, in 0.2 s parts.
+struct ShortParts : Line {
+  ShortParts() : Line(/*standby=*/true) {
+    part_us = short_part_us;
+    open_publication();
+    push(proto::init, 700);
+    watch();
+    pass_ms(3000);
+    stream_parts(12, 30'000);
+  }
+  std::size_t switches(const std::string& name) {
+    std::size_t n = 0;
+    for (const auto& e : host(name).events) n += e.kind == STREAMR_EVENT_UPSTREAM && e.value == 2 ? 1 : 0;
+    return n;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a parent that goes silent is left 300 ms after the second missed part at the latest, and no part is lost") {
+  ShortParts line;
+  REQUIRE(line.connected("relay2", "relay1"));
+  const auto before = line.switches("relay2");
+  line.host("relay1").mute = true;
+  line.stream_parts(2, 30'000);  // the two that are missed; the second is 200 ms old now
+  line.pass_ms(100);
+  CHECK(line.switches("relay2") == before + 1);
+  line.stream_parts(10, 30'000);
+  line.pass_ms(500);
+  check_unbroken(line, 20);
+}
+
+TEST_CASE("a part that a silent parent keeps is here before a buffer of one second is empty") {
+  ShortParts line;
+  line.host("relay1").mute = true;
+  line.stream_parts(1, 30'000);
+  const auto missed = line.published.back();
+  line.pass_ms(600);  // 800 ms after it was captured
+  const auto heard = line.heard("viewer");
+  CHECK(std::find(heard.begin(), heard.end(), missed) != heard.end());
+}
+
+TEST_CASE("when every parent goes silent without closing, they are asked, given up and dialled again") {
+  ShortParts line;
+  line.dialed.clear();
+  line.host("relay1").mute = line.host("origin").mute = true;
+  line.pass_ms(550);
+  CHECK(line.dialed.empty());
+  line.pass_ms(2'000);  // three parts of silence, a second for the answer, a quarter to a half until the next try
+  CHECK(std::count(line.dialed.begin(), line.dialed.end(), "relay2 relay1") >= 1);
+  CHECK(std::count(line.dialed.begin(), line.dialed.end(), "relay2 origin") >= 1);
+}
+
+TEST_CASE("a publisher that pauses costs no connection: who is asked answers") {
+  ShortParts line;
+  line.dialed.clear();
+  line.pass_ms(20'000);
+  CHECK(line.dialed.empty());
+  CHECK(line.switches("relay2") == 0);
+}
+
+// ---- GOAWAY
+
+TEST_CASE("a parent that goes away is used until another delivers, then closed; no part is lost or doubled") {
+  ShortParts line;
+  line.inject("relay1", "relay2", proto::encode(proto::GoAway{proto::GoAwayCode::shutdown, 5'000, ""}));
+  line.settle();
+  line.pass_ms(50);
+  CHECK(line.connected("relay2", "relay1"));
+  line.stream_parts(1, 30'000);
+  CHECK_FALSE(line.connected("relay2", "relay1"));
+  line.stream_parts(8, 30'000);
+  check_unbroken(line, 16);
+}
+
+TEST_CASE("a parent that goes away with nobody to take over is used until its time is over") {
+  Line line;
+  line.part_us = short_part_us;
+  line.open_publication();
+  line.push(proto::init, 700);
+  line.watch();
+  line.pass_ms(3000);
+  line.stream_parts(8, 30'000);
+  line.inject("relay1", "relay2", proto::encode(proto::GoAway{proto::GoAwayCode::load, 1'000, ""}));
+  line.stream_parts(4, 30'000);
+  CHECK(line.connected("relay2", "relay1"));
+  line.stream_parts(2, 30'000);
+  CHECK_FALSE(line.connected("relay2", "relay1"));
+}
+
+TEST_CASE("an address in GOAWAY is followed within its host, never to another host, scheme or form") {
+  for (const auto& [uri, followed] : {std::pair("ws://relay1:81", true), std::pair("ws://elsewhere", false),
+                                      std::pair("http://relay1", false), std::pair("ws://", false),
+                                      std::pair("ws://relay1@elsewhere", false)}) {
+    Line line;
+    core::NodeConfig open;
+    open.role = STREAMR_ROLE_RELAY;
+    open.flags = STREAMR_NODE_OPEN_TICKETS;
+    line.add("relay1:81", 21, open);
+    line.add("elsewhere", 22, open);
+    line.open_publication();
+    line.push(proto::init, 700);
+    line.dialed.clear();
+    line.inject("relay1", "relay2", proto::encode(proto::GoAway{proto::GoAwayCode::moved, 2'000, uri}));
+    line.pass_ms(300);
+    CAPTURE(uri);
+    CHECK((line.dialed == std::vector<std::string>{"relay2 relay1:81"}) == followed);
+    CHECK(line.dialed.empty() == !followed);
+  }
+}
+
+// ---- opening
+
+TEST_CASE("the second relay stands by for the first, and becomes the source where that brings nothing for a second") {
+  Line line;
+  line.open_publication();
+  line.push(proto::init, 700);
+  line.stream_parts(4);
+  line.host("relay1").mute = true;
+  core::NodeConfig relay;
+  relay.role = STREAMR_ROLE_RELAY;
+  relay.flags = STREAMR_NODE_OPEN_TICKETS;
+  line.add("late", 30, relay);
+  auto& late = *line.host("late").node;
+  REQUIRE(late.carry(line.root.public_key(), "ws://relay1", std::nullopt, line.now));
+  REQUIRE(late.carry(line.root.public_key(), "ws://origin", std::nullopt, line.now));
+  line.settle();
+  line.pass_ms(600);
+  CHECK(line.connected("late", "origin"));
+  CHECK(late.stats_json(line.now).find("\"slices_verified\":0") != std::string::npos);
+  line.pass_ms(900);
+  line.stream_parts(2);
+  CHECK(late.stats_json(line.now).find("\"slices_verified\":0") == std::string::npos);
+}
