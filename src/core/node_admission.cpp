@@ -68,6 +68,12 @@ void Node::State::run_admission(Now now) {
   admission.on_viewers(viewers);
   weigh();
   admission.on_time(now);
+  // What io shares was given before the door closed; newcomers have to ask here again.
+  const bool closed = admission.refusal(false).has_value();
+  if (closed && !door_closed)
+    for (auto& [id, stream] : streams)
+      if (stream->hls) stream->hls->forget_shared();
+  door_closed = closed;
   if (admission.sheds(now)) shed(viewers, now);
 }
 

@@ -48,6 +48,13 @@ std::optional<HttpResponse> Node::State::answer_http(const HttpRequest& request,
       if (auto other = answer_method(request)) return other;
       return error_response(404, "no stream of this name is carried here");
     }
+    // A player begins with the multivariant playlist: who has it already is served on.
+    if (const auto full = admission.refusal(false); full && rest == ".m3u8") {
+      ++counters.admission_refused[full->limit];
+      auto refused = error_response(503, full->text);
+      refused.headers.emplace_back("Retry-After", "5");
+      return refused;
+    }
     auto answer = stream->hls->get(request, rest, now);
     if (!answer || answer->open) held_http[request.id] = stream->store.id();
     // What an open answer starts with may be followed at once by slices that are here already.

@@ -204,6 +204,7 @@ struct Node::State final : LinkHost {
   std::set<std::pair<std::uint64_t, LinkId>> wakes;  // when time alone lets a subscriber have more
   FramePrefixes prefixes;
   Admission admission;
+  bool door_closed = false;
   std::uint64_t weighed_us = 0, http_bytes_counted = 0;
   std::unique_ptr<Presence> presence;
   bool presence_due = false;

@@ -141,6 +141,35 @@ TEST_CASE("when places become fewer the newest viewers are sent away with GOAWAY
   CHECK_FALSE(line.connected("second", "relay2"));
 }
 
+TEST_CASE("a full node answers new players 503 with a reason, and those that play already as ever") {
+  Line line;
+  line.open_publication();
+  line.push(proto::init, 700);
+  line.stream_parts(4);
+  auto& origin = *line.host("origin").node;
+  const auto name = to_hex(line.root.public_key().view());
+  const auto ask = [&](HttpId id, const std::string& target) {
+    core::HttpRequest request;
+    request.id = id;
+    request.method = "GET";
+    request.target = target;
+    origin.on_http(request, line.now);
+    line.settle();
+    return line.host("origin").replies[id].status;
+  };
+  const int before = ask(1, "/live/" + name + ".m3u8");
+  CHECK(before != 503);
+  origin.on_load(1'000, line.now);
+  line.pass_ms(300);
+  CHECK(ask(2, "/live/" + name + ".m3u8") == 503);
+  const auto& headers = line.host("origin").replies[2].headers;
+  CHECK(std::any_of(headers.begin(), headers.end(), [](const auto& h) { return h.first == "Retry-After"; }));
+  CHECK(ask(3, "/live/" + name + "/0.m3u8") == 200);
+  origin.on_load(100, line.now);
+  line.pass_ms(300);
+  CHECK(ask(4, "/live/" + name + ".m3u8") == before);
+}
+
 TEST_CASE("limits too small to serve one stream are refused and change nothing") {
   Line line;
   auto& node = *line.host("relay1").node;

@@ -18,11 +18,14 @@ struct Line : MiniNetwork {
   std::uint32_t seed = 7;
   std::uint64_t part_us = 500'000;
 
-  explicit Line(bool standby = false) {
+  using State = std::vector<std::pair<std::string, std::string>>;
+  explicit Line(bool standby = false, State origin_state = {}) {
     core::NodeConfig open;
     open.flags = STREAMR_NODE_OPEN_TICKETS | STREAMR_NODE_ANY_STREAM;
     open.role = STREAMR_ROLE_ORIGIN;
+    open.state = std::move(origin_state);
     add("origin", 10, open);
+    open.state.clear();
     open.role = STREAMR_ROLE_RELAY;
     open.flags = STREAMR_NODE_OPEN_TICKETS;
     add("relay1", 11, open);
