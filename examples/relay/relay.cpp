@@ -1,9 +1,10 @@
 #include "relay/relay.hpp"
 
 #include <poll.h>
+#include <sched.h>
 
+#include <algorithm>
 #include <cstring>
-#include <thread>
 
 #include "common/descriptors.hpp"
 #include "common/exit_codes.hpp"
@@ -41,7 +42,10 @@ std::string joined(const std::vector<std::string>& texts) {
 
 std::uint32_t loops_of(const RelayOptions& options) {
   if (options.loops != 0) return options.loops;
-  return std::min(256u, std::max(1u, std::thread::hardware_concurrency()));
+  cpu_set_t ours;  // the cores that this process may run on, not those of the machine
+  CPU_ZERO(&ours);
+  if (sched_getaffinity(0, sizeof ours, &ours) != 0) return 1;
+  return static_cast<std::uint32_t>(std::clamp(CPU_COUNT(&ours), 1, 256));
 }
 
 }  // namespace

@@ -142,11 +142,24 @@ void Runtime::pump() {
       act(*action);
       more = true;
     }
+    flush_sending();
     if (server_->flush()) more = true;
     if (dialer_->flush()) more = true;
   }
   advance_phase();
   if (phase_ < Phase::closing) arm_timer();
+}
+
+// The node says all that it has for one peer before it comes to the next: it leaves while the node thinks of that one.
+void Runtime::send(core::SendMessage& message) {
+  if (message.link != sending_) flush_sending();
+  if (!server_->owns(message.link)) return dialer_->send(message.link, message.pieces);
+  sending_ = message.link;
+  server_->send(message.link, message.pieces);
+}
+
+void Runtime::flush_sending() {
+  if (sending_ != 0) server_->flush_link(std::exchange(sending_, 0));
 }
 
 void Runtime::tell_figures(Now now) {
@@ -161,11 +174,7 @@ void Runtime::act(core::Action& action) {
   const auto to_link = [this](LinkId link, auto&& server, auto&& dialer) { server_->owns(link) ? server() : dialer(); };
   std::visit(Overloaded{
                  [&](core::DialLink& dial) { dialer_->dial(dial.link, dial.url); },
-                 [&](core::SendMessage& send) {
-                   to_link(
-                       send.link, [&] { server_->send(send.link, send.pieces); },
-                       [&] { dialer_->send(send.link, send.pieces); });
-                 },
+                 [&](core::SendMessage& message) { send(message); },
                  [&](core::CloseLink& close) {
                    to_link(
                        close.link, [&] { server_->close_link(close.link); }, [&] { dialer_->close_link(close.link); });

@@ -86,6 +86,8 @@ class Runtime final : Handler {
   void run_thread();
   void pump();
   void act(core::Action& action);
+  void send(core::SendMessage& message);
+  void flush_sending();
   void arm_timer();
   void tell_figures(Now now);
   void advance_phase();
@@ -98,6 +100,7 @@ class Runtime final : Handler {
   void release();
 
   RuntimeOptions options_;
+  LinkId sending_ = 0;  // whose messages come one after the other at the moment
   std::unique_ptr<MemoryFile> memory_;
   std::unique_ptr<core::Node> node_;
   uv_loop_t loop_{};

@@ -163,6 +163,11 @@ void Server::send(LinkId link, const std::vector<SharedBytes>& pieces) {
   if (const auto found = links_.find(link); found != links_.end()) found->second->send(pieces);
 }
 
+void Server::flush_link(LinkId link) {
+  const auto found = links_.find(link);
+  if (found != links_.end() && found->second->dirty_) found->second->flush();
+}
+
 void Server::close_link(LinkId link) {
   if (const auto found = links_.find(link); found != links_.end()) found->second->close_politely();
 }
@@ -214,7 +219,8 @@ void Server::mark_dirty(Connection* connection) {
 bool Server::flush() {
   const bool any = !dirty_.empty();
   const std::vector<Connection*> now = std::exchange(dirty_, {});
-  for (Connection* connection : now) connection->flush();
+  for (Connection* connection : now)
+    if (connection->dirty_) connection->flush();
   if (dirty_.empty()) gone_.clear();
   return any;
 }

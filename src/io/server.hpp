@@ -62,6 +62,7 @@ class Server final : Poller::Watcher {
 
   bool owns(LinkId link) const { return links_.contains(link); }
   void send(LinkId link, const std::vector<SharedBytes>& pieces);
+  void flush_link(LinkId link);  // writes what send queued for this one now
   void close_link(LinkId link);
   void reply(HttpId id, core::HttpResponse response);
   void pieces(HttpId id, const std::vector<SharedBytes>& pieces, bool end);

@@ -7,6 +7,7 @@
 namespace streamr::io {
 namespace {
 
+constexpr std::size_t commands_a_post = 32;  // a loop begins to write while the node still thinks of its other links
 constexpr int loop_shift = 48;  // requests of loop n are numbered from n << 48 on
 
 ServerOptions shared_by(ServerOptions options, unsigned loops) {
@@ -98,6 +99,13 @@ void ServingGroup::send(LinkId link, const std::vector<SharedBytes>& pieces) {
   if (found == others_.end()) return own_.send(link, pieces);
   for (const auto& piece : pieces) found->second.handed_bytes += piece.size();
   command(found->second.loop, LoopSend{found->second.number, pieces});
+}
+
+void ServingGroup::flush_link(LinkId link) {
+  const auto found = others_.find(link);
+  if (found == others_.end()) return own_.flush_link(link);
+  auto& waiting = commands_[found->second.loop];
+  if (waiting.size() >= commands_a_post) loops_[found->second.loop]->post(std::exchange(waiting, {}));
 }
 
 void ServingGroup::close_link(LinkId link) {

@@ -30,6 +30,7 @@ class ServingGroup {
 
   bool owns(LinkId link) const { return own_.owns(link) || others_.contains(link); }
   void send(LinkId link, const std::vector<SharedBytes>& pieces);
+  void flush_link(LinkId link);
   void close_link(LinkId link);
   void reply(HttpId id, core::HttpResponse response);
   void pieces(HttpId id, const std::vector<SharedBytes>& pieces, bool end);

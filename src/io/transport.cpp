@@ -15,7 +15,7 @@ namespace streamr::io {
 namespace {
 
 constexpr std::size_t pieces_a_write = 64;
-constexpr std::size_t pieces_kept = 8;  // room that an idle connection keeps
+constexpr std::size_t pieces_kept = 32;  // room that an idle connection keeps
 constexpr int reads_a_turn = 2;
 
 int last_error() {
