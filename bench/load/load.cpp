@@ -136,6 +136,7 @@ void Span::report(const Tally& tally, std::uint32_t open) const {
   std::printf(", \"cpu_s\": %.4f, \"load_cpu_s\": %.4f, \"cpu_s_per_gb\": %.4f, \"cpu_us_per_answer\": %.3f", cpu,
               own_end_ - own_begin_, gigabytes > 0 ? cpu / gigabytes : 0,
               tally.answers > 0 ? cpu * 1e6 / static_cast<double>(tally.answers) : 0);
+  std::printf(", \"longest_gap_us\": %llu", static_cast<unsigned long long>(tally.longest_gap_us));
   print_times("part_us", tally.part_us);
   print_times("slice_us", tally.slice_us);
   std::printf("}\n");

@@ -29,6 +29,7 @@ struct LoadOptions {
 // Octets, answers and times of the measured span only.
 struct Tally {
   std::uint64_t bytes = 0, answers = 0, errors = 0, skipped = 0;
+  std::uint64_t longest_gap_us = 0;   // between two parts that one viewer has whole; push only
   std::vector<std::uint32_t> part_us, slice_us;
 };
 

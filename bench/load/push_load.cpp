@@ -99,6 +99,9 @@ void PushLoad::take_slice(Client& client, const std::uint8_t* payload, std::uint
   if (open.slices_left != 0) return;
   tally_.part_us.push_back(late_us);
   ++tally_.answers;
+  const std::uint64_t now = now_ns();
+  if (client.part_ns != 0) tally_.longest_gap_us = std::max(tally_.longest_gap_us, (now - client.part_ns) / 1000);
+  client.part_ns = now;
 }
 
 // One frame is here to its last octet; of its payload only the beginning is kept.

@@ -39,6 +39,7 @@ class PushLoad {
     std::uint16_t start_held = 0;        // octets in `start`
     std::array<std::uint8_t, 264> start; // how a payload, or a control message, begins
     std::array<Open, 16> open;
+    std::uint64_t part_ns = 0;           // when the last part became whole
 
     explicit Client(const crypto::KeyPair& own) : key(own) {}
   };
