@@ -19,10 +19,12 @@ class Mailbox {
 
   // True: it was empty, and its taker may be asleep.
   bool put(T value) {
-    auto* const node = new Node{std::move(value), head_.load(std::memory_order_relaxed)};
-    while (!head_.compare_exchange_weak(node->next, node, std::memory_order_release, std::memory_order_relaxed)) {
-    }
-    return node->next == nullptr;
+    Node* before = head_.load(std::memory_order_relaxed);
+    auto* const node = new Node{std::move(value), before};
+    // Once it is in, the node is the taker's.
+    while (!head_.compare_exchange_weak(before, node, std::memory_order_release, std::memory_order_relaxed))
+      node->next = before;
+    return before == nullptr;
   }
 
   std::vector<T> take() {

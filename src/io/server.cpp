@@ -148,7 +148,7 @@ void Server::count_down(const std::string& address, Kind kind) {
 
 void Server::on_tick() {
   answers_.sweep();
-  gone_.clear();
+  free_gone();
   if (connections_.empty()) {
     uv_timer_stop(&timer_);
     return;
@@ -221,8 +221,13 @@ bool Server::flush() {
   const std::vector<Connection*> now = std::exchange(dirty_, {});
   for (Connection* connection : now)
     if (connection->dirty_) connection->flush();
-  if (dirty_.empty()) gone_.clear();
+  free_gone();
   return any;
+}
+
+// Nobody stands in their code here, and who waits to be flushed may still be one of them.
+void Server::free_gone() {
+  if (dirty_.empty()) gone_.clear();
 }
 
 std::size_t Server::busy() const {

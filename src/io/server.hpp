@@ -94,6 +94,7 @@ class Server final : Poller::Watcher {
   bool count_up(const std::string& address, Kind kind);
   void count_down(const std::string& address, Kind kind);
   TransportLoop& loop() { return sockets_; }
+  void free_gone();
   void mark_dirty(Connection* connection);
   SharedBytes answer_tail_of(bool http_1_1, bool keep_alive);
   void settle(HttpId id, core::HttpResponse response);
