@@ -19,7 +19,7 @@ struct DeliveryConfig {
   std::uint32_t max_latency_ms = 0;        // 0 = 3 x part target, at least 2 s
   bool headers_only = false;
   std::uint32_t part_target_us = 500'000;
-  std::uint32_t kbps = 0;                  // join burst is paced at 2 x this
+  std::uint32_t kbps = 0;                  // join burst is paced at 2 x this, or of what the store holds where that is more
 };
 
 // What to put on the wire next, in order. The caller numbers chunk_refs per connection.

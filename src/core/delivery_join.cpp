@@ -48,9 +48,8 @@ void Delivery::join(const StreamStore& store, Now now) {
       paced_ = true;
       pace_balance_ = 1;
       pace_mono_us_ = now.mono_us;
-      const std::uint64_t duration_us = first->header().duration_us;
-      pace_bps_ = std::uint64_t{config_.kbps} * 1000 / 8 * 2;
-      if (pace_bps_ == 0 && duration_us != 0) pace_bps_ = first->header().payload_length * 2'000'000ull / duration_us;
+      // A publisher that tells too little must not keep its viewers from the edge.
+      pace_bps_ = std::uint64_t{std::max(config_.kbps, track->measured_kbps())} * 1000 / 8 * 2;
       minimum_ = first->header().pos();
       return queue_history(*track, minimum_, now);
     }

@@ -59,6 +59,7 @@ class Link {
   }                                                 // of this connection, whoever brought it
   std::uint32_t window() const { return window_; }  // client: W that WELCOME announced
   std::uint64_t opened_mono_us() const { return opened_mono_us_; }
+  std::uint64_t heard_mono_us() const { return heard_mono_us_; }  // when the last message came
 
   void on_dialed(Now now);
   void on_message(const SharedBytes& message, Now now);

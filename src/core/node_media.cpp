@@ -10,7 +10,7 @@ namespace {
 constexpr std::size_t chunks_remembered = 64;  // per subscription
 
 bool unfinished(const InChunk& in) {
-  return in.counted && !in.given_up && !in.fetched && in.chunk && in.held < in.chunk->header().slice_count;
+  return in.counted && !in.given_up && !in.fetched && in.chunk && in.brought->count < in.chunk->header().slice_count;
 }
 
 // What is wrong with a slice that the verifier refused, in the order in which it looks.
@@ -80,19 +80,20 @@ Status Node::State::on_chunk(Peer& peer, std::uint16_t sub, const proto::Chunk& 
   }
   record.chunk = stream.store.find(header.epoch, header.track, header.pos());
   if (!record.chunk) record.given_up = true;  // trimmed already
-  record.received.resize(header.slice_count);
+  // Announced before on this subscription, as a FETCH and a repeated SUBSCRIBE do: both refs may go on bringing slices.
   if (const auto before = in.recent.find(header.pos()); before != in.recent.end())
-    if (const auto old = in.chunks.find(before->second); old != in.chunks.end()) {
-      record.received = old->second.received;  // this session brought some of them before
-      old->second.given_up = old->second.held < header.slice_count;
+    if (const auto old = in.chunks.find(before->second); old != in.chunks.end() && old->second.chunk == record.chunk) {
+      record.brought = old->second.brought;
+      old->second.counted = false;
     }
+  if (!record.brought) record.brought = std::make_shared<Brought>(Brought{std::vector<bool>(header.slice_count), 0});
   in.recent[header.pos()] = frame.chunk_ref;
   in.chunks[frame.chunk_ref] = std::move(record);
   std::uint32_t open = 0, untouched = 0;
   for (const auto& [ref, chunk] : in.chunks)
     if (unfinished(chunk)) {
       ++open;
-      if (chunk.held == 0) ++untouched;
+      if (chunk.brought->count == 0) ++untouched;
     }
   if (open > limits::unfinished_chunks || untouched > limits::unfinished_chunks_without_slice)
     return refuse(Wire::limit, "more than 8 unfinished chunks, or 4 without a slice, on one subscription");
@@ -101,7 +102,8 @@ Status Node::State::on_chunk(Peer& peer, std::uint16_t sub, const proto::Chunk& 
   return {};
 }
 
-// The streamer signed two chunks for one place: the proof goes to the coordinator, what waits of the track goes nowhere.
+// The streamer signed two chunks for one place: the proof goes to the coordinator, what waits of the track goes
+// nowhere.
 void Node::State::on_equivocation(Peer& peer, Stream& stream, const Verifier::Equivocation& found, Now now) {
   ++counters.equivocations;
   if (const auto track = stream.followers.find(found.track); track != stream.followers.end())
@@ -148,7 +150,7 @@ Status Node::State::on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& 
   InChunk& record = at->second;
   if (record.given_up && record.chunk == nullptr) return {};
   if (record.given_up) {
-    if (record.received.empty())
+    if (record.dropped)
       refuse_media(peer, stream, frame.chunk_ref, "dropped",
                    refuse(Wire::bad_slice, "SLICE for a chunk that its sender dropped"), now);
     return {};
@@ -165,9 +167,10 @@ Status Node::State::on_slice(Peer& peer, std::uint16_t sub, const proto::Slice& 
     fetch_missing(stream, chunk, peer.link->id(), now);
     return {};
   }
-  if (record.received[frame.index]) return {};  // a duplicate: ignored, not counted, not forwarded
-  record.received[frame.index] = true;
-  ++record.held;
+  Brought& brought = *record.brought;
+  if (brought.slices[frame.index]) return {};  // a duplicate: ignored, not counted, not forwarded
+  brought.slices[frame.index] = true;
+  ++brought.count;
   const auto& header = record.chunk->header();
   if (Source* source = find_source(stream, peer.link->id())) {
     source->last_slice_us = now.mono_us;
@@ -192,7 +195,8 @@ void Node::State::refuse_media(Peer& peer, Stream& stream, std::uint32_t ref, co
     ++source->rejected;
     source->penalty_until_us = now.mono_us + 60'000'000;
     if (stream.active == peer.link->id())
-      if (Source* other = best_standby(stream, peer.link->id(), now))
+      if (Source* other = best_standby(stream, peer.link->id(), now);
+          other != nullptr && !is_silent(stream, *other, now))
         switch_to(stream, *other, "a slice of the source before was bad", now);
   }
   peer.link->refuse_slice(ref, why.text);
@@ -226,8 +230,7 @@ Status Node::State::on_drop(Peer& peer, std::uint16_t sub, const proto::Drop& fr
   }
   const auto at = in.chunks.find(frame.chunk_ref);
   if (at == in.chunks.end() || at->second.given_up) return {};
-  at->second.given_up = true;
-  at->second.received.clear();  // marks: dropped by its sender
+  at->second.given_up = at->second.dropped = true;
   const ChunkPtr chunk = at->second.chunk;
   if (chunk && !chunk->whole() && frame.reason != proto::DropReason::revoked)
     fetch_missing(stream, chunk, peer.link->id(), now);

@@ -23,14 +23,20 @@ namespace streamr::core {
 struct Peer;
 struct Stream;
 
+// Which slices of a chunk one subscription has brought, under whatever ref: each counts once in receipts.
+struct Brought {
+  std::vector<bool> slices;
+  std::uint16_t count = 0;
+};
+
 // A chunk that a peer announced on one of our subscriptions.
 struct InChunk {
   ChunkPtr chunk;
-  std::vector<bool> received;  // slices this subscription has brought: each counts once in receipts
-  std::uint16_t held = 0;
-  bool given_up = false;  // by us or by a DROP
-  bool fetched = false;   // answer to a FETCH: free of limits
-  bool counted = true;    // towards the limit of unfinished chunks
+  std::shared_ptr<Brought> brought;  // the same under each ref of the chunk
+  bool given_up = false;             // by us or by a DROP
+  bool dropped = false;              // by a DROP
+  bool fetched = false;              // answer to a FETCH: free of limits
+  bool counted = true;               // towards the limit of unfinished chunks
 };
 
 // A subscription of ours on a peer.
@@ -135,8 +141,7 @@ struct Watch {
 };
 
 struct Stream {
-  Stream(const StreamId& id, StoreLimits limits, BufferSource* buffers)
-      : store(id, limits, buffers), verifier(id) {}
+  Stream(const StreamId& id, StoreLimits limits, BufferSource* buffers) : store(id, limits, buffers), verifier(id) {}
 
   StreamStore store;
   Verifier verifier;

@@ -16,7 +16,8 @@ std::uint64_t since(std::uint64_t then_us, Now now) {
   return now.mono_us - std::min(now.mono_us, then_us);
 }
 
-// Was media with octets announced after the source's last slice, long enough ago that a source that lives had sent some?
+// Was media with octets announced after the source's last slice, long enough ago that a source that lives had sent
+// some?
 bool announced_since(const EpochStore& epoch, std::uint64_t last_us, std::uint64_t until_us) {
   constexpr int newest_most = 8;  // a run of GAP chunks says nothing, and is short
   for (const auto& [number, track] : epoch.tracks) {
@@ -45,10 +46,16 @@ void Node::State::fetch(Stream& stream, Source& source, std::uint16_t track, Chu
     }
 }
 
+// Who is asked for what `not_from` did not bring: another that speaks, else the source itself.
+Source* Node::State::repairer(Stream& stream, LinkId not_from, Now now) {
+  Source* other = best_standby(stream, not_from, now);
+  Source* active = find_source(stream, stream.active);
+  return other == nullptr || (active != nullptr && is_silent(stream, *other, now)) ? active : other;
+}
+
 // Asks another upstream than `not_from` for what a chunk lacks; false where there is none.
 bool Node::State::fetch_missing(Stream& stream, const ChunkPtr& chunk, LinkId not_from, Now now) {
-  Source* from = best_standby(stream, not_from, now);
-  if (from == nullptr) from = find_source(stream, stream.active);
+  Source* from = repairer(stream, not_from, now);
   if (from == nullptr) return false;
   const auto& header = chunk->header();
   for (std::uint16_t i = 0; i < header.slice_count; ++i) {
@@ -103,8 +110,7 @@ bool Node::State::replace_late(Stream& stream, Source& source, const EpochStore&
 
 // Positions that were skipped: a break in the chain of headers, between chunks that are here.
 void Node::State::fetch_holes(Stream& stream, Source& source, const EpochStore& epoch, Now now) {
-  Source* standby = best_standby(stream, source.link, now);
-  Source& from = standby != nullptr ? *standby : source;
+  Source& from = *repairer(stream, source.link, now);
   for (const auto& [number, track] : epoch.tracks) {
     if (track.parts.empty()) continue;
     const std::uint64_t newest = track.parts.rbegin()->first.segment;

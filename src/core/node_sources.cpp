@@ -51,13 +51,22 @@ Source* Node::State::find_source(Stream& stream, LinkId link) {
   return nullptr;
 }
 
-// One that is subscribed: without a stain rather than with one, of another subtree rather than of the same.
+// No word for three parts, though even a standby tells of each: gone, or cut off, and not known to be yet.
+bool Node::State::is_silent(const Stream& stream, const Source& source, Now now) const {
+  const auto peer = peers.find(source.link);
+  const auto* epoch = stream.store.newest_epoch();
+  if (peer == peers.end() || epoch == nullptr) return false;
+  return peer->second.link->heard_mono_us() + 3ull * epoch->part_target_us <= now.mono_us;
+}
+
+// One that is subscribed: that speaks rather than a silent one, then without a stain, then of another subtree.
 Source* Node::State::best_standby(Stream& stream, LinkId not_this, Now now) {
   Source* best = nullptr;
   const Source* from = find_source(stream, not_this);
   const auto rank = [&](const Source& source) {
     const bool same_way = from != nullptr && one_subtree(from->path, source.path);
-    return (source.penalty_until_us <= now.mono_us ? 0 : 2) + (same_way ? 1 : 0);
+    const bool stained = source.penalty_until_us > now.mono_us;
+    return (is_silent(stream, source, now) ? 4 : 0) + (stained ? 2 : 0) + (same_way ? 1 : 0);
   };
   for (auto& source : stream.sources) {
     if (source.link == not_this || source.state != SourceState::subscribed || source.leaves_us != 0) continue;

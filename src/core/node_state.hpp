@@ -140,7 +140,9 @@ struct Node::State final : LinkHost {
              std::uint16_t first, std::uint16_t count, Now now);
   bool fetch_missing(Stream& stream, const ChunkPtr& chunk, LinkId not_from, Now now);
   Source* find_source(Stream& stream, LinkId link);
+  Source* repairer(Stream& stream, LinkId not_from, Now now);
   Source* best_standby(Stream& stream, LinkId not_this, Now now);
+  bool is_silent(const Stream& stream, const Source& source, Now now) const;
   void add_announced_source(Stream& stream, Peer& peer, Now now);
   void send_receipts(Peer& peer, Now now, bool final);
 

@@ -11,6 +11,12 @@ constexpr std::uint64_t renew_before_us = 90'000'000;  // of a ticket's end
 constexpr std::uint64_t lasting_switch_us =
     10'000'000;  // then a new session is asked for: only its first relay is paid
 
+// How long a hole is waited for: a FETCH, a switch and what the new source sends, and as long as parts are not late.
+std::uint64_t patience_us(const Watch& watch, std::uint64_t part_target_us) {
+  if (watch.options.max_latency_ms != 0) return std::max(ms_to_us(watch.options.max_latency_ms), 3 * part_target_us);
+  return std::max<std::uint64_t>(5 * part_target_us, 2'000'000);
+}
+
 }  // namespace
 
 Result<WatchId> Node::State::watch(WatchOptions options, Now now) {
@@ -148,7 +154,7 @@ void Node::State::flush_track(Watch& watch, Stream& stream, const EpochStore& ep
       const auto later = std::find_if(part, track.parts.end(), [&](const auto& p) { return p.second->whole(); });
       if (later == track.parts.end()) return;
       if (at.waiting_since_us == 0) at.waiting_since_us = now.mono_us;
-      if (now.mono_us < at.waiting_since_us + 5ull * epoch.part_target_us) return;
+      if (now.mono_us < at.waiting_since_us + patience_us(watch, epoch.part_target_us)) return;
       at.next = later->first;
       at.waiting_since_us = 0;
       continue;

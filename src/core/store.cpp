@@ -64,6 +64,18 @@ std::uint64_t TrackStore::oldest_segment() const {
   return parts.empty() ? 0 : parts.begin()->first.segment;
 }
 
+std::uint32_t TrackStore::measured_kbps() const {
+  if (parts.empty()) return 0;
+  const std::uint64_t newest = parts.rbegin()->first.segment;
+  std::uint64_t octets = 0, duration_us = 0;
+  for (auto at = parts.lower_bound({newest - std::min<std::uint64_t>(newest, 1), 0}); at != parts.end(); ++at) {
+    octets += at->second->header().payload_length;
+    duration_us += at->second->header().duration_us;
+  }
+  if (duration_us == 0) return 0;
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(octets * 8'000 / duration_us, UINT32_MAX));
+}
+
 bool TrackStore::segment_ended(std::uint64_t segment) const {
   const auto later = parts.upper_bound({segment, init_part});
   if (later != parts.end()) return true;

@@ -108,6 +108,7 @@ struct TrackStore {
   ChunkPtr newest() const;                  // newest part by position (END excluded), null when empty
   ChunkPtr newest_independent() const;
   std::uint64_t oldest_segment() const;     // 0 when empty
+  std::uint32_t measured_kbps() const;      // of the newest two segments; 0 when empty
   // A segment is whole when a part with LAST_IN_SEGMENT or END stands in it, or a part of a later segment does.
   bool segment_ended(std::uint64_t segment) const;
 };

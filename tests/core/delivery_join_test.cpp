@@ -97,6 +97,21 @@ TEST_CASE("a join is paced to twice the bitrate until the edge is reached, then 
   CHECK(relay.drain().size() == 32);  // all at once
 }
 
+TEST_CASE("a join is paced to what the store holds where the publisher told less") {
+  Relay relay;
+  relay.run(8, 62'500);  // 1000 kbit/s
+  relay.now.unix_us -= part_us;
+  relay.subscribe(proto::Start::newest_independent, {}, 0, false, 64);
+  std::uint64_t elapsed_ms = 0;
+  for (; elapsed_ms < 5'000; elapsed_ms += 10) {
+    while (relay.poll()) {}
+    if (relay.delivery->queued_bytes() == 0) break;
+    relay.now.mono_us += 10'000;
+  }
+  CHECK(elapsed_ms >= 800);
+  CHECK(elapsed_ms <= 1100);
+}
+
 TEST_CASE("an exact join begins at its place, with the INIT that place needs") {
   Relay relay;
   relay.run(4);

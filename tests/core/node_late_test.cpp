@@ -9,6 +9,7 @@ using namespace streamr::test;
 namespace {
 
 constexpr std::uint64_t short_part_us = 200'000;
+constexpr auto slice_type = static_cast<std::uint8_t>(proto::FrameType::slice);
 
 void check_unbroken(Line& line, std::size_t least) {
   const auto heard = line.heard("viewer");
@@ -32,6 +33,14 @@ struct ShortParts : Line {
     std::size_t n = 0;
     for (const auto& e : host(name).events) n += e.kind == STREAMR_EVENT_UPSTREAM && e.value == 2 ? 1 : 0;
     return n;
+  }
+  // From capture to the moment at which a part was told whole.
+  std::uint64_t slowest_us(const std::string& name) {
+    std::uint64_t slowest = 0;
+    for (const auto& e : host(name).events)
+      if (e.kind == STREAMR_EVENT_CHUNK && !e.chunk->header().has(proto::init))
+        slowest = std::max(slowest, e.latency_us);
+    return slowest;
   }
 };
 
@@ -58,6 +67,51 @@ TEST_CASE("a part that a silent parent keeps is here before a buffer of one seco
   line.pass_ms(600);  // 800 ms after it was captured
   const auto heard = line.heard("viewer");
   CHECK(std::find(heard.begin(), heard.end(), missed) != heard.end());
+}
+
+TEST_CASE("wherever in a part a parent falls silent, every part arrives behind the relay, once, within 800 ms") {
+  for (int slices = 0; slices <= 15; ++slices) {  // a part has seven
+    CAPTURE(slices);
+    ShortParts line;
+    const auto before = line.switches("relay2");
+    line.host("viewer").events.clear();
+    const auto first = line.published.size();
+    int seen = 0;
+    line.on_wire = [&](const std::string& from, const std::string& to, ByteVector& message) {
+      if (from != "relay1" || to != "relay2" || message[0] != slice_type) return;
+      if (++seen > slices) line.host("relay1").mute = true;
+    };
+    line.stream_parts(8, 100'000);
+    line.pass_ms(200);
+    CHECK(line.host("relay1").mute);
+    CHECK(line.switches("relay2") == before + 1);
+    const auto heard = line.heard("viewer");
+    CHECK(heard ==
+          std::vector<ByteVector>(line.published.begin() + static_cast<std::ptrdiff_t>(first), line.published.end()));
+    CHECK(line.slowest_us("viewer") <= 800'000);
+  }
+}
+
+TEST_CASE("a source that lies is not left for one that is silent, and what it spoiled is asked of who speaks") {
+  ShortParts line;
+  line.host("relay1").mute = true;
+  line.stream_parts(5, 100'000);
+  line.host("viewer").events.clear();
+  const auto first = line.published.size(), switches = line.switches("relay2");
+  bool spoiled = false;
+  line.on_wire = [&](const std::string& from, const std::string& to, ByteVector& message) {
+    if (from != "origin" || to != "relay2" || message[0] != slice_type || spoiled) return;
+    spoiled = true;
+    message.back() ^= 1;
+  };
+  line.stream_parts(5, 100'000);
+  line.pass_ms(200);
+  CHECK(spoiled);
+  CHECK(line.switches("relay2") == switches);
+  const auto heard = line.heard("viewer");
+  CHECK(heard ==
+        std::vector<ByteVector>(line.published.begin() + static_cast<std::ptrdiff_t>(first), line.published.end()));
+  CHECK(line.slowest_us("viewer") <= 500'000);
 }
 
 TEST_CASE("when every parent goes silent without closing, they are asked, given up and dialled again") {
@@ -109,9 +163,9 @@ TEST_CASE("a parent that goes away with nobody to take over is used until its ti
 }
 
 TEST_CASE("an address in GOAWAY is followed within its host, never to another host, scheme or form") {
-  for (const auto& [uri, followed] : {std::pair("ws://relay1:81", true), std::pair("ws://elsewhere", false),
-                                      std::pair("http://relay1", false), std::pair("ws://", false),
-                                      std::pair("ws://relay1@elsewhere", false)}) {
+  for (const auto& [uri, followed] :
+       {std::pair("ws://relay1:81", true), std::pair("ws://elsewhere", false), std::pair("http://relay1", false),
+        std::pair("ws://", false), std::pair("ws://relay1@elsewhere", false)}) {
     Line line;
     core::NodeConfig open;
     open.role = STREAMR_ROLE_RELAY;
