@@ -127,6 +127,7 @@ void TlsSession::on_message(int outgoing, int, int type, const void* data, std::
   const bool refused_handshake =
       outgoing != 0 && type == SSL3_RT_ALERT && size == 2 && octets[1] == SSL_AD_NO_RENEGOTIATION;
   if ((message || refused_handshake) && me.disturbances_ < UINT8_MAX) ++me.disturbances_;
+  if (me.disturbances_ > disturbances_most) me.input_ = {};  // what it sent behind them is not worth another answer
 }
 
 // ---- incoming

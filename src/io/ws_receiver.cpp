@@ -121,12 +121,13 @@ void WsReceiver::take(ByteView octets) {
   frame_left_ -= octets.size();
 }
 
-// Doubles towards what the frame announced, so that memory follows what came and not what was promised.
+// Doubles towards what the message can still become, so that memory follows what came and not what was promised, and a
+// message of many small fragments is not copied for each of them.
 void WsReceiver::make_room(std::size_t octets) {
   const std::size_t needed = message_have_ + octets;
   if (needed <= message_room_) return;
-  const auto announced = static_cast<std::size_t>(message_have_ + frame_left_);
-  const std::size_t room = std::min(announced, std::max({needed, first_room_bytes, std::size_t{message_room_} * 2}));
+  const auto most = fin_ ? static_cast<std::size_t>(message_have_ + frame_left_) : std::size_t{limits::message_bytes};
+  const std::size_t room = std::min(most, std::max({needed, first_room_bytes, std::size_t{message_room_} * 2}));
   auto block = std::make_shared_for_overwrite<std::uint8_t[]>(room);
   std::copy_n(message_.get(), message_have_, block.get());
   message_ = std::move(block);

@@ -115,16 +115,17 @@ def read_all(one, limit_s=5.0, most=1 << 22):
 
 
 class Field:
-    """One relay that serves a live stream to one viewer and one player, all the time that tests attack it."""
+    """One relay that serves a live stream to one viewer and one player, all the time that tests attack it. Under TLS the
+    honest ones trust `authority`."""
 
-    def __init__(self, folder, *flags, memory_mb=MEMORY_MB, part_bytes=50_000, max_kbps=8_000, relay=None):
+    def __init__(self, folder, *flags, memory_mb=MEMORY_MB, part_bytes=50_000, max_kbps=8_000, relay=None, authority=None):
         self.relay = relay or Relay(folder, "attacked", "--any-stream", "--memory-mb", str(memory_mb), *flags)
         self.memory_mb = memory_mb
         self.process = Process(self.relay.program.pid)
         secret = self.relay.coordinator.private.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
         plan = folder / "audience.json"
         plan.write_text(json.dumps({"port": self.relay.port, "host": harness.HOST, "part_bytes": part_bytes, "max_kbps": max_kbps,
-                                    "coordinator": secret.hex(), "relay_key": self.relay.key.hex()}))
+                                    "coordinator": secret.hex(), "relay_key": self.relay.key.hex(), "authority": str(authority or "")}))
         self.audience = harness.Program("audience", [sys.executable, "-B", HERE / "honest_audience.py", plan], folder)
         self.spoilt = False
         self.attacks = []      # (since, until) of every attack, so that the calm between them is known

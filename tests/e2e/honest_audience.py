@@ -11,6 +11,7 @@ import http.client
 import json
 import os
 import re
+import ssl
 import sys
 import threading
 import time
@@ -29,6 +30,7 @@ GIVE_UP_S = 10
 class Audience:
     def __init__(self, plan):
         self.port, self.host, self.part_bytes = plan["port"], plan["host"], plan["part_bytes"]
+        self.tls = ssl.create_default_context(cafile=plan["authority"]) if plan.get("authority") else None
         self.coordinator = Key()
         self.coordinator.private = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(plan["coordinator"]))
         self.relay_key = bytes.fromhex(plan["relay_key"])
@@ -53,7 +55,7 @@ class Audience:
 
     # ---- the publisher
     def publish(self):
-        peer = Peer(self.port, host=self.host).open(self.source.session, PUBLISHER)
+        peer = Peer(self.port, host=self.host, tls=self.tls).open(self.source.session, PUBLISHER)
         self.limit, self.sent = int.from_bytes(peer.welcome[80:88], "big"), 0
         peer.announce(self.source)
         wanted = peer.accept(self.source, part_us=PART_US, kbps=8 * self.part_bytes * 1000 // PART_US)
@@ -90,7 +92,7 @@ class Audience:
     def watch(self):
         key = Key()
         granted = ticket(self.coordinator, self.source.id, self.relay_key, key.public, max_rate=50_000_000, window_max=8 << 20)
-        peer = Peer(self.port, host=self.host).open(key, VIEWER, granted)
+        peer = Peer(self.port, host=self.host, tls=self.tls).open(key, VIEWER, granted)
         peer.subscribe(self.source.id, start=0)
         open_chunks, got_bytes, expected = {}, 0, None
         for seq in range(1, 1 << 30):
@@ -120,7 +122,8 @@ class Audience:
 
     # ---- the player
     def play(self):
-        client = http.client.HTTPConnection(self.host, self.port, timeout=GIVE_UP_S)
+        client = (http.client.HTTPSConnection(self.host, self.port, timeout=GIVE_UP_S, context=self.tls) if self.tls
+                  else http.client.HTTPConnection(self.host, self.port, timeout=GIVE_UP_S))
         folder = f"/live/{self.source.id.hex()}/"
         number = self.newest + 2
         while True:

@@ -171,9 +171,11 @@ class Refused(Exception):
 class Peer:
     """One WebSocket with whole frames in and out."""
 
-    def __init__(self, port, path="/relay", subprotocol="streamr.relay.v1", host="127.0.0.1", source="127.0.0.1"):
+    def __init__(self, port, path="/relay", subprotocol="streamr.relay.v1", host="127.0.0.1", source="127.0.0.1", tls=None):
         self.socket = socket.create_connection((host, port), timeout=5, source_address=(source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname=host)
         self.inbox, self.buffer, self.message = [], b"", b""
         self.closed, self.close_code = False, None
         self.next_ref = 1

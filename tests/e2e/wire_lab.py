@@ -11,16 +11,16 @@ from srw_client import (INDEPENDENT, PUBLISHER, SUB_OK, VIEWER, Key, Peer, Sourc
 
 
 class Relay:
-    """One relay without a coordinator, with what a test needs to talk to it."""
+    """One relay without a coordinator, with what a test needs to talk to it. `before`: words in front of its command."""
 
-    def __init__(self, folder, name, *flags):
+    def __init__(self, folder, name, *flags, before=()):
         self.coordinator = Key()
         done = subprocess.run([harness.BIN / "streamr-keygen", "--json", "node", folder / f"{name}.key"], capture_output=True, text=True,
                               check=True)
         self.key = bytes.fromhex(json.loads(done.stdout)["public_key"])
         trust = ["--open"] if "--open" in flags else ["--coordinator-key", self.coordinator.public.hex()]
         self.program = harness.Program(name, [
-            harness.BIN / "streamr-relay", "--listen", "127.0.0.1:0", "--key", folder / f"{name}.key", "--role", "origin",
+            *before, harness.BIN / "streamr-relay", "--listen", "127.0.0.1:0", "--key", folder / f"{name}.key", "--role", "origin",
             "--state", folder / f"{name}-state", *trust, *(flag for flag in flags if flag != "--open")], folder)
         self.port = self.program.listening()
 
