@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/types.hpp"
+#include "io/spare_descriptor.hpp"
 
 namespace streamr::io {
 
@@ -78,6 +79,7 @@ class AddressLedger {
     const std::lock_guard turn(mutex_);
     --figures_.connections;
   }
+  SpareDescriptor& spare() { return spare_; }
   void refused_for_descriptors() {
     const std::lock_guard turn(mutex_);
     ++figures_.refused_descriptors;
@@ -92,6 +94,7 @@ class AddressLedger {
   mutable std::mutex mutex_;
   std::unordered_map<std::string, Count> addresses_;
   Figures figures_;
+  SpareDescriptor spare_;
 };
 
 }  // namespace streamr::io

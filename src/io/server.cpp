@@ -1,6 +1,5 @@
 #include "io/server.hpp"
 
-#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -54,7 +53,6 @@ Status Server::listen(const HostPort& address) {
   socklen_t size = sizeof name;
   getsockname(listener_, reinterpret_cast<sockaddr*>(&name), &size);
   listening_ = {numeric_host(reinterpret_cast<sockaddr*>(&name)), port_of(reinterpret_cast<sockaddr*>(&name))};
-  spare_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   return {};
 }
 
@@ -94,28 +92,36 @@ void Server::on_ready(std::uint32_t) {
   sockets_.poller.again(*this);
 }
 
-// False: nobody waits any more.
+// False: nobody waits any more, or nobody can be taken until the next tick.
 bool Server::take_one() {
   const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd >= 0) {
-    take(fd);
+    if (options_.ledger->spare().takes_back(fd))
+      options_.ledger->refused_for_descriptors();
+    else
+      take(fd);
     return true;
   }
-  if (errno == EMFILE || errno == ENFILE) {
-    refuse_for_descriptors();
-    return true;
-  }
+  if (errno == EMFILE || errno == ENFILE) return refuse_for_descriptors();
   return errno == EINTR || errno == ECONNABORTED;
 }
 
-// Without a free descriptor nobody could even be sent away, and would wait in the queue until the kernel forgot it.
-void Server::refuse_for_descriptors() {
-  if (spare_ < 0) return;
-  ::close(std::exchange(spare_, -1));
-  const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-  if (fd >= 0) ::close(fd);
-  options_.ledger->refused_for_descriptors();
-  spare_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+bool Server::refuse_for_descriptors() {
+  switch (options_.ledger->spare().refuse_one(listener_)) {
+    case SpareDescriptor::Refused::one: options_.ledger->refused_for_descriptors(); return true;
+    case SpareDescriptor::Refused::nobody: return false;
+    case SpareDescriptor::Refused::cannot: break;
+  }
+  starved_ = true;
+  start_ticking();
+  return false;
+}
+
+void Server::start_ticking() {
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&timer_))) return;
+  uv_timer_start(
+      &timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->on_tick(); }, options_.tick_ms,
+      options_.tick_ms);
 }
 
 void Server::take(int fd) {
@@ -126,10 +132,7 @@ void Server::take(int fd) {
     return;
   }
   tune(fd);
-  if (!uv_is_active(reinterpret_cast<uv_handle_t*>(&timer_)))
-    uv_timer_start(
-        &timer_, [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->on_tick(); }, options_.tick_ms,
-        options_.tick_ms);
+  start_ticking();
   auto owned = std::make_unique<Connection>(*this);
   Connection* const connection = owned.get();
   connections_.emplace(connection, std::move(owned));
@@ -149,6 +152,7 @@ void Server::count_down(const std::string& address, Kind kind) {
 void Server::on_tick() {
   answers_.sweep();
   free_gone();
+  if (std::exchange(starved_, false) && listener_ >= 0) sockets_.poller.again(*this);
   if (connections_.empty()) {
     uv_timer_stop(&timer_);
     return;
@@ -237,7 +241,6 @@ std::size_t Server::busy() const {
 }
 
 void Server::stop_listening() {
-  if (spare_ >= 0) ::close(std::exchange(spare_, -1));
   if (listener_ < 0) return;
   sockets_.poller.remove(listener_, *this);
   ::close(std::exchange(listener_, -1));

@@ -85,7 +85,8 @@ class Server final : Poller::Watcher {
 
   void on_ready(std::uint32_t events) override;  // somebody connects
   bool take_one();
-  void refuse_for_descriptors();
+  bool refuse_for_descriptors();
+  void start_ticking();
   void take(int fd);
   void on_tick();
   void tune(int fd) const;
@@ -109,7 +110,7 @@ class Server final : Poller::Watcher {
   ServerOptions options_;
   HostPort listening_;
   int listener_ = -1;
-  int spare_ = -1;  // a descriptor to give up when there is no other, so that who connects can be told
+  bool starved_ = false;  // somebody may wait for whom there was no descriptor
   uv_timer_t timer_{};
   bool timer_open_ = false;
   AnswerTable answers_;
