@@ -13,6 +13,8 @@ constexpr std::uint64_t tick_us = 50'000;  // repairs, holes and receipts are lo
 constexpr std::uint64_t round_us = 10'000;
 constexpr std::uint64_t finest_us = 1'000;  // a wake-up never comes sooner after the one before
 constexpr std::uint64_t trim_every_us = 500'000;
+constexpr std::uint32_t least_drain_ms = 1'000;    // told in GOAWAY
+constexpr std::uint64_t drain_slack_us = 250'000;  // beyond what GOAWAY told: the good-bye is under way
 constexpr std::uint64_t asked_kept_us = 30'000'000;
 
 }  // namespace
@@ -140,12 +142,31 @@ void Node::State::start(Now now) {
   presence_due = true;
 }
 
-void Node::State::stop(Now now) {
+void Node::State::stop(Now now, std::uint64_t drain_us) {
   if (stopping) return;
   stopping = true;
-  for (auto& [id, stream] : streams) {
+  for (auto& [id, stream] : streams)
     if (stream->publication && !stream->publication->end_wanted && stream->publication->closed)
       (void)end_publication(stream->publication->id, now);
+  drains_until_us = drain_us == 0 ? 0 : now.mono_us + drain_us + drain_slack_us;
+  for (auto& [id, peer] : peers) {
+    if (!peer.link->open() || peer.link->is_client()) continue;
+    pump(peer, now);
+    const auto drain_ms = static_cast<std::uint32_t>(std::max<std::uint64_t>(drain_us / 1'000, least_drain_ms));
+    peer.link->send(proto::encode(proto::GoAway{proto::GoAwayCode::shutdown, drain_ms, ""}));
+  }
+  run_presence(now);
+}
+
+// The stream goes on for those who have not gone elsewhere yet; the last of them, or the time, ends it for all.
+void Node::State::run_drain(Now now) {
+  const auto served = [](const auto& entry) {
+    const Peer& peer = entry.second;
+    return !peer.link->is_client() && peer.link->open() && !peer.out.empty();
+  };
+  if (closing || (now.mono_us < drains_until_us && std::any_of(peers.begin(), peers.end(), served))) return;
+  closing = true;
+  for (auto& [id, stream] : streams) {
     stream->state_dirty = stream->state_dirty || stream->store.newest_epoch() != nullptr;
     save_state(*stream, now);
   }
@@ -153,11 +174,9 @@ void Node::State::stop(Now now) {
     if (peer.link->open()) {
       pump(peer, now);
       send_receipts(peer, now, true);
-      if (!peer.link->is_client()) peer.link->send(proto::encode(proto::GoAway{proto::GoAwayCode::shutdown, 1000, ""}));
     }
     peer.link->close();
   }
-  run_presence(now);
 }
 
 void Node::State::on_time(Now now) {
@@ -226,6 +245,7 @@ std::uint64_t Node::State::deadline_us() const {
     if (stream->hls) round = std::min(round, stream->hls->deadline_us());
     media = media || (stream->publication && !stream->publication->pending.empty());
   }
+  if (stopping && !closing) round = std::min(round, drains_until_us);
   for (const auto& [id, watch] : watches) round = std::min(round, watch.ask_session_us);
   if (media) round = std::min(round, last_round_us + tick_us);
   const std::uint64_t said = presence ? presence->deadline_us() : never_us;
@@ -235,6 +255,7 @@ std::uint64_t Node::State::deadline_us() const {
 
 void Node::State::finish(Now now) {
   for (auto& [id, stream] : streams) drain_hls(*stream);
+  if (stopping) run_drain(now);
   if (stopping && presence && peers.empty() && !std::exchange(presence_flushed, true)) {  // the last receipts are in
     presence->flush(now);
     presence_due = true;

@@ -29,8 +29,8 @@ struct NodeConfig {
   std::uint32_t capacity_kbps = 100'000;
   std::uint64_t memory_bytes = 256ull << 20;
   std::uint64_t upload_kbps = 0, max_viewers = 0;  // 0: none; these and memory_bytes may change by set_limits
-  bool serves_http = true;  // keep HLS playlists of every stream
-  BufferSource* buffers = nullptr;  // room for payloads; null: the heap
+  bool serves_http = true;                         // keep HLS playlists of every stream
+  BufferSource* buffers = nullptr;                 // room for payloads; null: the heap
   std::optional<Key> coordinator_key;
   std::uint64_t seed = 0;  // io draws it; the simulator chooses it
   std::array<std::uint8_t, 16> boot_id{};
@@ -113,7 +113,8 @@ class Node {
 
   const Key& public_key() const;
   void start(Now now);
-  void stop(Now now);    // GOAWAY, FINAL receipts, then CloseLink for each
+  // GOAWAY; who is served has `drain_us` to go elsewhere with what was queued; then FINAL receipts, CloseLink for each.
+  void stop(Now now, std::uint64_t drain_us = 0);
   bool stopped() const;  // nothing left to say
   void set_listening(const std::string& advertise_url);
 

@@ -24,8 +24,8 @@ void Node::start(Now now) {
   state_->start(now);
   state_->finish(now);
 }
-void Node::stop(Now now) {
-  state_->stop(now);
+void Node::stop(Now now, std::uint64_t drain_us) {
+  state_->stop(now, drain_us);
   state_->finish(now);
 }
 

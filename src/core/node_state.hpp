@@ -28,7 +28,8 @@ struct Node::State final : LinkHost {
 
   // ---- node.cpp
   void start(Now now);
-  void stop(Now now);
+  void stop(Now now, std::uint64_t drain_us);
+  void run_drain(Now now);  // while stopping
   void on_time(Now now);
   std::uint64_t deadline_us() const;
   void finish(Now now);  // after each input: pump what became sendable
@@ -211,7 +212,8 @@ struct Node::State final : LinkHost {
   std::unique_ptr<Presence> presence;
   bool presence_due = false;
   bool presence_flushed = false;  // the node ends and has told the coordinator what it owed
-  bool started = false, stopping = false;
+  bool started = false, stopping = false, closing = false;
+  std::uint64_t drains_until_us = 0;  // while stopping: how long who is served may take to leave
   bool event_backpressure = false;
   std::uint64_t next_id = 1;
   std::uint64_t nonce_counter = 0;

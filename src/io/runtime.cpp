@@ -14,6 +14,8 @@ namespace streamr::io {
 namespace {
 
 constexpr int rounds_a_turn = 64;                   // then the sockets have their turn again
+constexpr std::uint32_t patient_stop_ms = 2'000;
+constexpr std::uint64_t longest_drain_us = 1'000'000;
 constexpr std::uint64_t force_before_us = 100'000;  // what closing by force is given out of the deadline
 
 // An address that others can use where the socket listens on all: the first one that is not loopback.
@@ -212,7 +214,7 @@ void Runtime::begin_draining() {
   if (phase_ != Phase::running) return;
   phase_ = Phase::draining;
   server_->stop_listening();
-  node_->stop(read_clocks());
+  node_->stop(read_clocks(), drain_us_);
 }
 
 void Runtime::advance_phase() {
@@ -242,6 +244,8 @@ bool Runtime::stop(std::uint32_t deadline_ms) {
   const std::uint64_t until = read_clocks().mono_us + ms_to_us(deadline_ms);
   const std::uint64_t force_at = until - std::min(ms_to_us(deadline_ms), force_before_us);
   bool graceful = true;
+  // Half of a patient caller's time is for peers to go elsewhere, the rest for good-byes and the last receipts.
+  drain_us_ = deadline_ms < patient_stop_ms ? 0 : std::min(ms_to_us(deadline_ms) / 2, longest_drain_us);
   if (options_.host_loop) {
     loop_thread_ = std::this_thread::get_id();
     begin_draining();

@@ -120,6 +120,7 @@ class Runtime final : Handler {
   std::atomic<std::thread::id> loop_thread_{};
   std::atomic<bool> running_{false};
   Phase phase_ = Phase::running;  // loop's thread only
+  std::uint64_t drain_us_ = 0;    // set before the draining begins
   int own_handles_ = 0;           // timer and prepare that are not closed yet
   std::promise<void> closed_;
   std::future<void> closed_told_;

@@ -162,6 +162,45 @@ TEST_CASE("a parent that goes away with nobody to take over is used until its ti
   CHECK_FALSE(line.connected("relay2", "relay1"));
 }
 
+TEST_CASE("a relay that stops serves on until those behind it have gone elsewhere; no part is lost or doubled") {
+  ShortParts line;
+  auto& leaving = *line.host("relay1").node;
+  leaving.stop(line.now, 1'000'000);
+  line.settle();
+  line.pass_ms(50);
+  CHECK(line.connected("relay2", "relay1"));
+  CHECK_FALSE(leaving.stopped());
+  line.stream_parts(1, 30'000);
+  line.pass_ms(100);
+  CHECK(leaving.stopped());
+  CHECK_FALSE(line.connected("relay2", "relay1"));
+  line.stream_parts(8, 30'000);
+  check_unbroken(line, 16);
+  CHECK(line.heard("viewer").back() == line.published.back());
+}
+
+TEST_CASE("a relay that stops with nobody to take over serves for the time that it was given, and no longer") {
+  ShortParts line;
+  auto& leaving = *line.host("relay2").node;
+  leaving.stop(line.now, 1'000'000);
+  line.settle();
+  line.stream_parts(4, 30'000);
+  CHECK(line.heard("viewer").back() == line.published.back());
+  line.pass_ms(500);
+  CHECK(leaving.stopped());
+  check_unbroken(line, 12);
+}
+
+TEST_CASE("a relay that stops without time to give, or with nobody to serve, is gone at once") {
+  for (const std::uint64_t drain_us : {0u, 1'000'000u}) {
+    ShortParts line;
+    const std::string leaving = drain_us == 0 ? "relay2" : "viewer";
+    line.host(leaving).node->stop(line.now, drain_us);
+    line.settle();
+    CHECK(line.host(leaving).node->stopped());
+  }
+}
+
 TEST_CASE("an address in GOAWAY is followed within its host, never to another host, scheme or form") {
   for (const auto& [uri, followed] :
        {std::pair("ws://relay1:81", true), std::pair("ws://elsewhere", false), std::pair("http://relay1", false),
