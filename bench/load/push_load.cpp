@@ -78,9 +78,14 @@ void PushLoad::open(Client& client, std::uint32_t index) {
   poller_.add(client.fd, &client, EPOLLIN);
 }
 
+// Neighbouring chunks have refs 16 apart, what goes out of turn has those between.
+PushLoad::Open& PushLoad::slot(Client& client, std::uint32_t chunk_ref) {
+  return client.open[(chunk_ref / 16 + chunk_ref) % client.open.size()];
+}
+
 void PushLoad::take_chunk(Client& client, const std::uint8_t* payload) {
   const std::uint8_t* header = payload + 8;
-  Open& open = client.open[load_u32(payload) % client.open.size()];
+  Open& open = slot(client, load_u32(payload));
   open.chunk_ref = load_u32(payload);
   open.slices_left = load_u16(header + 86);
   const std::uint16_t part = load_u16(header + 50);
@@ -88,7 +93,7 @@ void PushLoad::take_chunk(Client& client, const std::uint8_t* payload) {
 }
 
 void PushLoad::take_slice(Client& client, const std::uint8_t* payload, std::uint32_t length) {
-  Open& open = client.open[load_u32(payload) % client.open.size()];
+  Open& open = slot(client, load_u32(payload));
   if (measuring_) tally_.bytes += length - 8;
   if (open.chunk_ref != load_u32(payload)) return;
   --open.slices_left;

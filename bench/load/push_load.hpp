@@ -51,6 +51,7 @@ class PushLoad {
   bool take_message_head(Client& client, std::uint8_t octet);
   void take_frames(Client& client, const std::uint8_t* data, std::size_t size);
   void take_frame(Client& client);
+  static Open& slot(Client& client, std::uint32_t chunk_ref);
   void take_chunk(Client& client, const std::uint8_t* payload);
   void take_slice(Client& client, const std::uint8_t* payload, std::uint32_t length);
   void fail(Client& client, const std::string& why);
