@@ -114,6 +114,18 @@ TEST_CASE("a source that lies is not left for one that is silent, and what it sp
   CHECK(line.slowest_us("viewer") <= 500'000);
 }
 
+TEST_CASE("parts that a source announces again count with what it brought of them before") {
+  ShortParts line;
+  std::uint32_t ref = 1'000'000;
+  for (const auto& e : line.host("viewer").events) {
+    if (e.kind != STREAMR_EVENT_CHUNK || e.chunk->header().has(proto::init)) continue;
+    line.inject("relay1", "relay2", proto::encode(proto::Chunk{++ref, e.chunk->header(), e.chunk->leaves()}, 1));
+  }
+  line.settle();
+  CHECK(ref > 1'000'000 + limits::unfinished_chunks);
+  CHECK(line.connected("relay2", "relay1"));
+}
+
 TEST_CASE("when every parent goes silent without closing, they are asked, given up and dialled again") {
   ShortParts line;
   line.dialed.clear();
