@@ -53,6 +53,7 @@ class Connection final : Transport::Owner, WsReceiver::Sink, AnswerTable::Waiter
   void linger();
   void send_control(std::uint8_t first_octet, ByteVector payload);
   void queued();
+  void hold(bool wanted);
   void end_link(const std::string& why);
   void tick_reading(std::uint64_t now_ms);
   void tick_websocket(std::uint64_t now_ms);
@@ -70,7 +71,7 @@ class Connection final : Transport::Owner, WsReceiver::Sink, AnswerTable::Waiter
   void on_ws_ping(ByteView payload) override;
   void on_ws_pong() override {}
   void on_ws_close(std::uint16_t code) override;
-  bool ws_wanted() const override { return state_ == State::websocket; }
+  bool ws_wanted() const override { return state_ == State::websocket && !held_; }
 
   Server& server_;
   Transport socket_;
@@ -78,6 +79,7 @@ class Connection final : Transport::Owner, WsReceiver::Sink, AnswerTable::Waiter
   State state_ = State::reading;
   bool counted_ = false;
   bool peer_ended_ = false;
+  bool held_ = false;  // the node has enough messages of it ahead
   bool media_leaves_ = false;  // a media answer is on its way to the kernel
   bool answered_ = false;  // at least once: from then on the idle limit counts
   bool close_after_answer_ = false;

@@ -33,17 +33,21 @@ void Connection::take_websocket(ByteView bytes) {
     end_link(receiver_->problem());
     return linger();
   }
-  if (bytes.empty() || state_ != State::websocket) return;
+  if (state_ != State::websocket || (bytes.empty() && !held_)) return;
   waiting_.assign(bytes.begin(), bytes.end());
   socket_.set_reading(false);
-  socket_.call_again();
+  if (!held_) socket_.call_again();
 }
 
 void Connection::on_again() {
-  if (state_ != State::websocket || waiting_.empty()) return;
+  if (state_ != State::websocket || held_) return;
   const ByteVector waiting = std::exchange(waiting_, {});
   take_websocket(waiting);
-  if (waiting_.empty() && state_ == State::websocket && !peer_ended_) socket_.set_reading(true);
+  if (waiting_.empty() && ws_wanted() && !peer_ended_) socket_.set_reading(true);
+}
+
+void Connection::hold(bool wanted) {
+  if (std::exchange(held_, wanted) && !wanted) socket_.call_again();
 }
 
 void Connection::send(const std::vector<SharedBytes>& pieces) {

@@ -176,6 +176,10 @@ void Server::close_link(LinkId link) {
   if (const auto found = links_.find(link); found != links_.end()) found->second->close_politely();
 }
 
+void Server::hold(LinkId link, bool wanted) {
+  if (const auto found = links_.find(link); found != links_.end()) found->second->hold(wanted);
+}
+
 void Server::reply(HttpId id, core::HttpResponse response) {
   if (answers_.owns(id)) {
     settle(id, std::move(response));

@@ -64,6 +64,7 @@ class Server final : Poller::Watcher {
   void send(LinkId link, const std::vector<SharedBytes>& pieces);
   void flush_link(LinkId link);  // writes what send queued for this one now
   void close_link(LinkId link);
+  void hold(LinkId link, bool wanted);  // while wanted, no further message of this one is read
   void reply(HttpId id, core::HttpResponse response);
   void pieces(HttpId id, const std::vector<SharedBytes>& pieces, bool end);
   // What was answered without the core since the last call.

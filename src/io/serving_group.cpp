@@ -58,7 +58,10 @@ void ServingGroup::tell(std::size_t loop, LoopEvent& event) {
                    others_[link] = {loop, told.number};
                  },
                  [&](LoopMessage& told) {
-                   named(told.number, [&](LinkId link) { handler_.on_message(link, told.message); });
+                   named(told.number, [&](LinkId link) {
+                     handler_.on_message(link, told.message);
+                     took(link, told.message.size());
+                   });
                  },
                  [&](LoopTextMessage& told) {
                    named(told.number, [&](LinkId link) { handler_.on_text_message(link); });
@@ -82,6 +85,12 @@ void ServingGroup::tell(std::size_t loop, LoopEvent& event) {
                  [&](LoopRequestClosed& told) { handler_.on_http_closed(told.id); },
              },
              event);
+}
+
+void ServingGroup::took(LinkId link, std::size_t message_bytes) {
+  Remote& remote = others_.at(link);
+  remote.taken.add(message_bytes);
+  if (remote.taken.worth_telling()) command(remote.loop, LoopTaken{remote.number, std::exchange(remote.taken, {})});
 }
 
 void ServingGroup::command(std::size_t loop, LoopCommand command) {

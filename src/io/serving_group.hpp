@@ -49,8 +49,10 @@ class ServingGroup {
     std::size_t loop;
     LinkId number;
     std::uint64_t handed_bytes = 0;
+    Ahead taken = {};  // not told yet
   };
   void tell(std::size_t loop, LoopEvent& event);
+  void took(LinkId link, std::size_t message_bytes);
   void command(std::size_t loop, LoopCommand command);
   std::optional<std::size_t> loop_of(HttpId id) const;
 

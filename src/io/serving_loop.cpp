@@ -88,13 +88,14 @@ void ServingLoop::tell_figures() {
 void ServingLoop::act(LoopCommand& command) {
   std::visit(Overloaded{
                  [&](LoopSend& send) {
-                   if (const auto found = handed_.find(send.number); found != handed_.end())
-                     found->second += bytes_of(send.pieces);
+                   if (const auto found = traffic_.find(send.number); found != traffic_.end())
+                     found->second.handed_bytes += bytes_of(send.pieces);
                    server_->send(send.number, send.pieces);
                  },
                  [&](LoopCloseLink& close) { server_->close_link(close.number); },
                  [&](LoopReply& reply) { server_->reply(reply.id, std::move(reply.response)); },
                  [&](LoopPieces& more) { server_->pieces(more.id, more.pieces, more.end); },
+                 [&](LoopTaken& told) { taken(told.number, told.taken); },
                  [&](LoopStopListening&) { server_->stop_listening(); },
                  [&](LoopCloseAll&) { close_all(); },
              },
@@ -126,12 +127,23 @@ void ServingLoop::release() {
 
 LinkId ServingLoop::on_accepted(const std::string& peer_address) {
   const LinkId number = ++last_number_;
-  handed_[number] = 0;
+  traffic_[number] = {};
   told_next_.push_back(LoopAccepted{number, peer_address});
   return number;
 }
 void ServingLoop::on_message(LinkId link, const SharedBytes& message) {
+  Ahead& ahead = traffic_[link].ahead;
+  ahead.add(message.size());
+  if (ahead.full()) server_->hold(link, true);
   told_next_.push_back(LoopMessage{link, message});
+}
+void ServingLoop::taken(LinkId link, const Ahead& taken) {
+  const auto found = traffic_.find(link);
+  if (found == traffic_.end()) return;
+  Ahead& ahead = found->second.ahead;
+  ahead.messages -= taken.messages;
+  ahead.bytes -= taken.bytes;
+  if (!ahead.full()) server_->hold(link, false);
 }
 void ServingLoop::on_text_message(LinkId link) {
   told_next_.push_back(LoopTextMessage{link});
@@ -140,13 +152,14 @@ void ServingLoop::on_oversized_message(LinkId link) {
   told_next_.push_back(LoopOversizedMessage{link});
 }
 void ServingLoop::on_closed(LinkId link, const std::string& why) {
-  handed_.erase(link);
+  traffic_.erase(link);
   told_next_.push_back(LoopClosed{link, why});
 }
 void ServingLoop::on_sent(LinkId link, std::uint64_t outstanding_bytes) {
-  const auto found = handed_.find(link);
-  if (found == handed_.end()) return;
-  told_next_.push_back(LoopSent{link, found->second - std::min(found->second, outstanding_bytes)});
+  const auto found = traffic_.find(link);
+  if (found == traffic_.end()) return;
+  const std::uint64_t handed = found->second.handed_bytes;
+  told_next_.push_back(LoopSent{link, handed - std::min(handed, outstanding_bytes)});
 }
 void ServingLoop::on_http(const core::HttpRequest& request) {
   told_next_.push_back(LoopRequest{request});

@@ -18,6 +18,16 @@
 
 namespace streamr::io {
 
+// Messages of one link between the loops. Who has as many on the way as it may is not read, so that nobody's messages
+// wait long behind those of another; the node tells what it took in portions that are smaller than that.
+struct Ahead {
+  std::size_t messages = 0, bytes = 0;
+
+  void add(std::size_t message_bytes) { ++messages, bytes += message_bytes; }
+  bool full() const { return messages >= 64 || bytes >= 256 * 1024; }
+  bool worth_telling() const { return messages >= 16 || bytes >= 64 * 1024; }
+};
+
 // What a loop tells the node's loop; links are named by the loop's own numbers.
 struct LoopAccepted { LinkId number; std::string peer_address; };
 struct LoopMessage { LinkId number; SharedBytes message; };
@@ -35,9 +45,11 @@ struct LoopSend { LinkId number; std::vector<SharedBytes> pieces; };
 struct LoopCloseLink { LinkId number; };
 struct LoopReply { HttpId id; core::HttpResponse response; };
 struct LoopPieces { HttpId id; std::vector<SharedBytes> pieces; bool end; };
+struct LoopTaken { LinkId number; Ahead taken; };  // of its messages
 struct LoopStopListening {};
 struct LoopCloseAll {};
-using LoopCommand = std::variant<LoopSend, LoopCloseLink, LoopReply, LoopPieces, LoopStopListening, LoopCloseAll>;
+using LoopCommand =
+    std::variant<LoopSend, LoopCloseLink, LoopReply, LoopPieces, LoopTaken, LoopStopListening, LoopCloseAll>;
 
 class ServingLoop final : Handler {
  public:
@@ -71,6 +83,7 @@ class ServingLoop final : Handler {
   void pump();
   void tell_figures();
   void act(LoopCommand& command);
+  void taken(LinkId link, const Ahead& taken);
   void close_all();
   void release();
 
@@ -84,7 +97,11 @@ class ServingLoop final : Handler {
   std::thread thread_;
   bool loop_open_ = false, closing_ = false;
   LinkId last_number_ = 0;
-  std::unordered_map<LinkId, std::uint64_t> handed_;  // bytes ever given to a link
+  struct Traffic {
+    std::uint64_t handed_bytes = 0;  // ever given to the link
+    Ahead ahead;                     // told to the node and not taken yet
+  };
+  std::unordered_map<LinkId, Traffic> traffic_;
   std::vector<LoopEvent> told_next_;
   Mailbox<std::vector<LoopCommand>> commands_;
   Mailbox<std::vector<LoopEvent>> events_;
