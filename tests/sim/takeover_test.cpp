@@ -136,7 +136,7 @@ std::uint64_t second_missed_us(const Play& play, HostId child, std::uint64_t las
 }
 
 void check_takeover(Death death, bool of_viewer) {
-  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+  for (std::uint64_t seed = 1; seed <= STREAMR_TAKEOVER_SEEDS; ++seed) {
     CAPTURE(seed);
     Play play(seed, 6);
       play.run_until(34 * second_us + seed * 37 * ms);

@@ -5,6 +5,9 @@ Tests that compare an attack with a calm phase share one lane, so that no attack
 import collections
 import fnmatch
 import os
+import pathlib
+import shutil
+import tempfile
 import threading
 
 import results
@@ -47,9 +50,11 @@ class Lanes:
 
     def file(self, path):
         """One file's tests; what it says goes to a log of its own."""
+        # A folder of its own for each: pytest's usual one is closed to others by every pytest that begins, and some programs run as nobody.
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="streamr-"))
         log, report = self.logs / f"{path.stem}.log", self.logs / f"{path.stem}.xml"
         code = self.stage.run([self.python, "-m", "pytest", "-p", "no:cacheprovider", "-ra", "-v", "--durations=10", f"--junitxml={report}",
-                               path], env={**ENVIRONMENT, "STREAMR_BUILD": str(BUILD / "dev")}, log_path=log, limit_s=FILE_LIMIT_S)
+                               f"--basetemp={folder / 't'}", path], env={**ENVIRONMENT, "STREAMR_BUILD": str(BUILD / "dev")}, log_path=log, limit_s=FILE_LIMIT_S)
         found = results.count_pytest(report) if report.exists() else results.Tally()
         # 5: no test was found in the file; every other code without a failure is a pytest that did not come to its end.
         if code not in (0, 1) or (code == 1 and not found.failures):
@@ -57,6 +62,7 @@ class Lanes:
         self.stage.tally.take(found)
         if found.failures:
             self.stage.show_tail(log)
+        shutil.rmtree(folder, ignore_errors=True)
         with self.lock:
             self.done += 1
         self.stage.say(f"  {self.done}/{self.total} {path.name}: {found.counts()}")
