@@ -334,8 +334,10 @@ void Node::State::on_new_slice(Stream& stream, const ChunkPtr& chunk, std::uint1
   if (now.unix_us > header.capture_time_us && !header.has(proto::init))
     stream.slice_latency_us.add(now.unix_us - header.capture_time_us);
   // The slice waits in the chunk itself: whoever follows the track only has to look.
-  if (const auto track = stream.followers.find(header.track); track != stream.followers.end())
+  if (const auto track = stream.followers.find(header.track); track != stream.followers.end()) {
     for (OutSub* out : track->second) mark_dirty(*out->peer);
+    await_rest(*chunk, track->second.size(), now);
+  }
   if (stream.hls) stream.hls->on_slice(chunk, index, now);
   if (chunk->whole()) on_whole(stream, chunk, now);
 }

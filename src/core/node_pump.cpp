@@ -13,6 +13,8 @@ constexpr std::uint64_t transport_cap_bytes = 256 * 1024;
 // To a relay one slice a message: it verifies and passes it on while the rest is under way. To a viewer what is here.
 constexpr std::size_t relay_message_bytes = 16 * 1024;
 constexpr std::size_t viewer_message_bytes = 64 * 1024;
+constexpr std::size_t crowd = 64;  // followers of a track
+constexpr std::uint64_t crowd_wait_us = 2'000;
 constexpr std::uint64_t turn_bytes = 64 * 1024;  // under an upload limit, before the next subscriber has its turn
 
 const char* drop_word(proto::DropReason reason) {
@@ -91,6 +93,8 @@ bool Node::State::pump_next(Now now) {
     return false;
   }
   Peer* peer = take(dirty_relays, relays_taken);
+  if (peer == nullptr && now.mono_us < crowd_until_us) return false;
+  crowd_until_us = peer == nullptr ? 0 : crowd_until_us;
   if (peer == nullptr) peer = take(dirty_viewers, viewers_taken);
   if (peer == nullptr) {
     admission.on_blocked(false, now);
@@ -103,7 +107,17 @@ bool Node::State::pump_next(Now now) {
 
 std::uint64_t Node::State::dirty_deadline_us() const {
   if (dirty_relays.empty() && dirty_viewers.empty()) return never_us;
-  return blocked ? admission.sendable_at_us() : 0;
+  if (blocked) return admission.sendable_at_us();
+  return dirty_relays.empty() ? crowd_until_us : 0;
+}
+
+// To go round a crowd takes longer than the rest of a chunk takes to come: whoever is handed each slice alone costs a
+// round for each, and the last one waits for all of them.
+void Node::State::await_rest(const StoredChunk& chunk, std::size_t followers, Now now) {
+  if (chunk.whole())
+    crowd_until_us = 0;
+  else if (followers >= crowd && crowd_until_us == 0)
+    crowd_until_us = now.mono_us + crowd_wait_us;
 }
 
 // ---- one subscriber

@@ -112,6 +112,7 @@ struct Node::State final : LinkHost {
   void put(Outgoing& out, const Delivered& item, std::uint16_t sub, Now now);
   std::optional<Delivered> poll_subs(Peer& peer, std::uint64_t budget, std::uint16_t& sub, Now now);
   std::uint64_t dirty_deadline_us() const;
+  void await_rest(const StoredChunk& chunk, std::size_t followers, Now now);
 
   // ---- node_sources.cpp
   void set_offers(Stream& stream, const std::vector<UpstreamOffer>& offers, Now now);
@@ -203,6 +204,7 @@ struct Node::State final : LinkHost {
   std::unordered_map<HttpId, StreamId> held_http;
   std::vector<Peer*> dirty_relays, dirty_viewers;  // to pump: who feeds others goes first
   std::size_t relays_taken = 0, viewers_taken = 0;
+  std::uint64_t crowd_until_us = 0;  // viewers wait for the rest of a chunk; 0: they do not
   bool blocked = false;                              // by the upload limit
   std::set<std::pair<std::uint64_t, LinkId>> wakes;  // when time alone lets a subscriber have more
   FramePrefixes prefixes;
