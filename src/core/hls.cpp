@@ -138,6 +138,20 @@ void HlsStream::give_up() {
   forget_shared();
 }
 
+std::uint64_t HlsStream::retired_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const auto& [track, shown] : state_->tracks) bytes += shown.timeline.retired_bytes();
+  return bytes;
+}
+
+void HlsStream::forget_retired() {
+  for (auto& [track, shown] : state_->tracks) {
+    if (shown.timeline.retired_bytes() == 0) continue;
+    shown.timeline.forget_retired();
+    shown.media.expire();
+  }
+}
+
 void HlsStream::forget_shared() {
   for (auto& [track, shown] : state_->tracks) {
     shown.forget_text();

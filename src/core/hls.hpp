@@ -38,6 +38,8 @@ class HlsStream {
   std::optional<HttpResponse> get(const HttpRequest& request, std::string_view rest, Now now);
   void on_closed(HttpId id);                         // the client of a held or open answer went away
   void give_up();                                    // the stream goes: answers all that wait, ends what is open
+  std::uint64_t retired_bytes() const;               // of segments that left playlist and store, fetchable still
+  void forget_retired();                             // memory is short: they are not fetchable any more
   void forget_shared();                              // no answer holds any longer: an address means another stream now
 
   struct Reply { HttpId id; HttpResponse response; };

@@ -301,6 +301,18 @@ std::uint64_t HlsTimeline::deadline_us() const {
   return at;
 }
 
+std::uint64_t HlsTimeline::retired_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const Retired& old : retired_)
+    for (const ChunkPtr& part : old.segment.parts) bytes += part->in_store() ? 0 : part->memory_bytes();
+  return bytes;
+}
+
+void HlsTimeline::forget_retired() {
+  forgotten_ += retired_.size();
+  retired_.clear();
+}
+
 const ListedSegment* HlsTimeline::find_segment(std::uint64_t epoch, std::uint64_t number) const {
   for (const ListedSegment& segment : listed_)
     if (segment.epoch == epoch && segment.number == number) return &segment;

@@ -93,6 +93,8 @@ class HlsTimeline {
   std::uint64_t average_bps() const;               // over the epoch, in steps of at most 1/32; 0: not known
   std::uint64_t forgotten() const { return forgotten_; }  // rises with each segment that is not fetchable any more
   std::uint64_t deadline_us() const;               // mono; UINT64_MAX = none
+  std::uint64_t retired_bytes() const;             // of what is fetchable still, but left list and store
+  void forget_retired();                           // there is no room for it
 
   // A part, or the INIT at exactly this segment, of what is listed or left the list less than its own duration ago.
   ChunkPtr find(std::uint64_t epoch, ChunkPos pos) const;

@@ -21,6 +21,23 @@ std::uint64_t http_bytes(const NodeStats& counters) {
   return bytes;
 }
 
+// What the store gave up is not kept by who brought it: its memory is free, and what still comes of it is ignored.
+template <class Peers>
+void let_go(Stream& stream, Peers& peers) {
+  std::erase_if(stream.unfinished, [](const ChunkPtr& chunk) { return !chunk->in_store(); });
+  for (auto& [id, peer] : peers)
+    for (auto& [sub, in] : peer.in) {
+      if (in.stream != stream.store.id()) continue;
+      for (auto& [ref, record] : in.chunks) {
+        if (!record.chunk || record.chunk->in_store()) continue;
+        const auto recent = in.recent.find(record.chunk->header().pos());
+        if (recent != in.recent.end() && recent->second == ref) in.recent.erase(recent);
+        record.given_up = true;
+        record.chunk = nullptr;
+      }
+    }
+}
+
 }  // namespace
 
 Status Node::State::set_limits(const NodeLimits& limits, Now now) {
@@ -61,7 +78,12 @@ void Node::State::count_http(Now now) {
 
 void Node::State::run_admission(Now now) {
   count_http(now);
-  if (weighed_us != 0 && now.mono_us < weighed_us + weigh_every_us) return;
+  if (weighed_us != 0 && now.mono_us < weighed_us + weigh_every_us) {
+    std::uint64_t stored = 0;
+    for (const auto& [id, stream] : streams) stored += stream->store.memory_bytes();
+    if (stored > counters.memory_bytes + admission.limits().memory_bytes / 32) weigh();
+    return;
+  }
   weighed_us = std::max<std::uint64_t>(now.mono_us, 1);
   std::uint64_t viewers = 0;
   for (const auto& [id, peer] : peers) viewers += is_viewer(peer) ? 1 : 0;
@@ -92,13 +114,21 @@ std::uint64_t Node::State::waiting_bytes() const {
   return bytes;
 }
 
-// What waits comes first; stores share the rest, and where it is short the fullest one gives up its oldest segment.
+// What waits comes first; stores share the rest. Where it is short, what left the playlists goes first, then the oldest
+// segment of the fullest store.
 void Node::State::weigh() {
   const std::uint64_t waiting = waiting_bytes();
   const std::uint64_t limit = admission.limits().memory_bytes;
   const std::uint64_t room = limit > waiting ? limit - waiting : 0;
-  std::uint64_t kept = 0;
-  for (const auto& [id, stream] : streams) kept += stream->store.memory_bytes();
+  std::uint64_t kept = 0, retired = 0;
+  for (const auto& [id, stream] : streams) {
+    kept += stream->store.memory_bytes();
+    retired += stream->hls ? stream->hls->retired_bytes() : 0;
+  }
+  if (kept + retired > room)
+    for (const auto& [id, stream] : streams)
+      if (stream->hls) stream->hls->forget_retired();
+  if (kept + retired <= room) kept += retired;
   while (kept > room) {
     Stream* fullest = nullptr;
     for (const auto& [id, stream] : streams)
@@ -110,6 +140,11 @@ void Node::State::weigh() {
     fullest->store.shrink();
     kept -= before - fullest->store.memory_bytes();
   }
+  for (const auto& [id, stream] : streams)
+    if (std::exchange(stream->removals_seen, stream->store.removals()) != stream->store.removals()) {
+      prefixes.clear();
+      let_go(*stream, peers);
+    }
   // Stores that could shrink further are no burden; the rest decides whether anyone else may come in.
   const bool short_of_room = kept > room;
   admission.on_memory(short_of_room ? std::max(waiting + kept, limit) : std::min(waiting, limit));

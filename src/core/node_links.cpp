@@ -4,6 +4,9 @@ namespace streamr::core {
 
 namespace {
 
+// A streamer signs a few in a day; to check one costs a signature.
+constexpr std::uint64_t certificate_takes_us = 1'000'000, certificates_ahead = 32;
+
 Error not_carried(const StreamId& id) {
   return refuse(Wire::not_found, "this node does not carry stream " + to_hex(id.view()) + "; try again shortly");
 }
@@ -224,8 +227,14 @@ Status Node::State::on_certificate(Peer& peer, const proto::Certificate& certifi
     stream->configured = stream->is_origin = true;
   }
   const auto newest_before = stream->verifier.newest_certificate();
+  const bool known = stream->verifier.find_certificate(certificate.id()) != nullptr;
   auto added = stream->verifier.add_certificate(certificate, now);
   if (!added) return added.error();
+  if (!known) {
+    stream->certificates_until_us = std::max(stream->certificates_until_us, now.mono_us) + certificate_takes_us;
+    if (stream->certificates_until_us > now.mono_us + certificates_ahead * certificate_takes_us)
+      return refuse(Wire::limit, "more than 32 new certificates of one stream at once");
+  }
   peer.certified.insert(certificate.session_key);
   if (stream->hls) stream->hls->set_certificates(stream->verifier.certificates());
   if (!newest_before || newest_before->epoch < certificate.epoch) stream->state_dirty = true;

@@ -167,7 +167,8 @@ struct Stream {
   bool shown = false;  // a heartbeat has told, or is about to tell, that we hold media
   bool state_dirty = false;
   std::uint64_t state_saved_us = 0;
-  std::uint64_t last_trim_us = 0;
+  std::uint64_t last_trim_us = 0, removals_seen = 0;
+  std::uint64_t certificates_until_us = 0;  // each new one takes a second, of which 32 may be ahead
   // figures
   std::uint64_t chunks = 0, slices_verified = 0, verified_bytes = 0, slices_rejected = 0, chain_breaks = 0;
   std::uint64_t sent_bytes = 0;

@@ -66,6 +66,7 @@ class StoredChunk {
   SharedBytes payload() const { return whole() ? payload_ : SharedBytes{}; }    // contiguous, once whole
   std::uint16_t first_missing() const;                                          // slice_count when whole
   std::size_t memory_bytes() const;                                             // header, leaves and payload as allocated
+  bool in_store() const { return in_store_; }                                   // false once trimmed
 
   // Slices in the order in which they verified, so that every subscriber keeps one number as its place.
   struct Arrival { std::uint16_t index; std::uint64_t mono_us; };

@@ -234,3 +234,21 @@ TEST_CASE("a query does not change what media is meant") {
   CHECK(world.get(world.place() + "100.m4s?x=1").status == 200);
   CHECK(world.get("/0.m3u8?_HLS_msn=5&_HLS_part=0").status == 200);
 }
+
+TEST_CASE("what left playlist and store is fetchable still, counts as memory, and goes where memory is short") {
+  core::StoreLimits limits;
+  limits.min_segments = 3;
+  HlsWorld world(limits, {"", "00112233aabbccdd", 4});
+  world.open({HlsWorld::track_info(0, proto::TrackKind::video, 0, proto::ContentType::mpeg_ts)});
+  world.push_segments(0, 6);
+  CHECK(world.hls.retired_bytes() == 0);
+  const auto oldest = world.store.find_track(HlsWorld::first_epoch, 0)->oldest_segment();
+  const std::string address = world.place() + std::to_string(oldest) + ".0.ts";
+  world.store.shrink();
+  world.push_segments(0, 1);
+  CHECK(world.get(address).status == 200);
+  CHECK(world.hls.retired_bytes() > 4'000);
+  world.hls.forget_retired();
+  CHECK(world.hls.retired_bytes() == 0);
+  CHECK(world.get(address).status == 404);
+}

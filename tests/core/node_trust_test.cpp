@@ -103,3 +103,25 @@ TEST_CASE("after a revocation nothing that was under way is stored or passed on,
   line.stream_parts(4);
   CHECK(line.heard("viewer").size() == heard);
 }
+
+TEST_CASE("a storm of certificates of one stream is refused [4], a few in a row are not") {
+  for (const auto& [count, refused] : {std::pair(8, false), std::pair(40, true)}) {
+    CAPTURE(count);
+    Line line;
+    line.open_publication();
+    line.push(proto::init, 700);
+    for (int at = 1; at <= count; ++at) {
+      proto::Certificate fields;
+      fields.session_key = line.session.public_key();
+      fields.epoch = line.epoch;
+      fields.not_before_s = line.now.unix_us / 1'000'000 - 60;
+      fields.not_after_s = fields.not_before_s + 3'600;
+      fields.track_mask = 1;
+      fields.max_kbps = 10'000;
+      fields.serial = line.epoch + static_cast<std::uint64_t>(at);
+      line.inject("publisher", "origin", proto::encode(proto::CertFrame{proto::issue_certificate(fields, line.root)}));
+    }
+    line.settle();
+    CHECK(line.connected("publisher", "origin") == !refused);
+  }
+}

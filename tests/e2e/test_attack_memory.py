@@ -44,7 +44,6 @@ def test_a_fast_stream_alone_stays_within_the_setting(fast_field):
         assert stats["memory_bytes"] <= fast_field.memory_mb << 20
 
 
-@pytest.mark.xfail(strict=True, reason="open: what the store gave up stays in memory, up to the setting once more")
 def test_many_streams_share_one_setting(field):
     with field.attack(fills=True) as scene:
         streams = []

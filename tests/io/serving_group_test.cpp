@@ -1,6 +1,9 @@
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <map>
 #include <set>
+#include <thread>
 
 #include "io/serving_group.hpp"
 #include "raw_client.hpp"
@@ -115,4 +118,32 @@ TEST_CASE("the limit of an address is one over all loops") {
     for (std::size_t i = 0; i < clients.size(); ++i) refused += clients[i]->heard().starts_with("HTTP/1.1 503");
     return refused == 300 - limits::http_an_address;
   }));
+}
+
+TEST_CASE("a peer is not read on while the node has 64 of its messages ahead, and loses none") {
+  Group world;
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 24; ++i) {
+    clients.push_back(std::make_unique<RawClient>(world.group.listening().port));
+    clients.back()->say(upgrade_request());
+  }
+  CHECK(world.until([&] { return world.seen.accepted.size() == 24; }));
+  bool busy = true;  // the node: it takes nothing in
+  world.each_turn = [&] {
+    if (!busy) world.group.take_in();
+    world.group.flush();
+  };
+  std::string flood;
+  for (int i = 0; i < 1000; ++i) flood += frame(0x82, "message");
+  for (const auto& client : clients) client->say(flood);
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  world.group.take_in();
+  std::map<LinkId, std::size_t> told;
+  for (const auto& [link, message] : world.seen.messages) ++told[link];
+  std::size_t held = 0;
+  for (const auto& [link, count] : told) held += count == 64;
+  CHECK(held > 0);  // all but those of the node's own loop, which hands over at once
+  for (const auto& [link, count] : told) CHECK(count <= 64);
+  busy = false;
+  CHECK(world.until([&] { return world.seen.messages.size() == 24'000; }));
 }
