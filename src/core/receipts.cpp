@@ -168,8 +168,10 @@ void ReceiptWindow::on_sent(std::uint64_t bytes, Now now, bool repeat) {
 void ReceiptWindow::on_queue(std::uint64_t queued_bytes, Now now) {
   const bool waits = queued_bytes != 0 && window_room() < std::min(queued_bytes, largest_slice_bytes) &&
                      window_room() < window_ / 2;  // half a window unreceipted: a receipt is due in any case
+  // What waited and was dropped as late ends no pause: only a receipt does.
+  const bool still = paused_ && queued_bytes == 0 && window_room() < window_ / 2;
   if (waits && !paused_) paused_mono_us_ = now.mono_us;
-  paused_ = waits;
+  paused_ = waits || still;
 }
 
 void ReceiptWindow::on_socket_closed(Now now) {
