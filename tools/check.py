@@ -151,6 +151,8 @@ def run_stages(names, options, screen):
             stage.tally.add(0, [f"the stage broke: {why!r}"])
         stage.end()
     for name in (name for name in STAGES if name in names):
+        if options.interrupted.is_set():
+            break
         build, test = STAGES[name]
         stage = Stage(name, screen, options)
         stages.append(stage)
@@ -174,16 +176,18 @@ def interrupt(options):
     signal.signal(signal.SIGINT, interrupted)
 
 
-def report(stages, took_s, screen):
+def report(stages, took_s, options, screen):
     """One row a stage, the slowest tests, what failed, and the last line; gives the exit code."""
     total = Tally()
+    if options.interrupted.is_set():
+        total.add(0, ["the run was interrupted (SIGINT); stages that are not in the table did not begin"])
     rows = [f"{'stage':6}{'took':>7}{'of it building':>16}{'processor':>11}   results"]
     for stage in stages:
         rows.append(f"{stage.name:6}{stage.took_s:5.0f} s{stage.built_s:14.0f} s{stage.cpu_s:9.0f} s   {stage.tally.counts()}")
-        total.take(stage.tally)
+        total.take(stage.tally, f"{stage.name}: ")
     slowest = sorted(((seconds, stage.name, name) for stage in stages for seconds, name in stage.tally.times), reverse=True)[:SLOWEST]
     rows += ["The slowest tests:", *(f"{seconds:9.1f} s  {stage}: {name}" for seconds, stage, name in slowest)] if slowest else []
-    rows += [f"FAILED {stage.name}: {failure}" for stage in stages for failure in stage.tally.failures]
+    rows += [f"FAILED {failure}" for failure in total.failures]
     rows.append(f"The whole run took {took_s:.0f} s; logs are in build/logs.")
     screen.line("\n".join(rows))
     screen.line(total.counts())
@@ -217,7 +221,7 @@ def main():
     LOGS.mkdir(parents=True, exist_ok=True)
     interrupt(options)
     stages = run_stages(["storm"] if options.nightly else options.only or list(STAGES), options, screen)
-    return report(stages, time.monotonic() - begun, screen)
+    return report(stages, time.monotonic() - begun, options, screen)
 
 
 if __name__ == "__main__":

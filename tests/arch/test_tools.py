@@ -53,6 +53,20 @@ class Counting(unittest.TestCase):
     def test_a_program_that_dies_without_a_summary_is_one_failure(self):
         self.assertEqual(check.count_ctest("1/1 Testing: test_x\nsegfault\nTest Failed.\n"), (0, ["test_x"]))
 
+    def test_pytest_reports_tell_skips_from_findings_that_are_still_open(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "report.xml"
+            path.write_text('<testsuites><testsuite><testcase classname="a" name="good" time="2.5"/>'
+                            '<testcase classname="a" name="bad" time="1"><failure message="no"/></testcase>'
+                            '<testcase classname="a" name="away" time="0"><skipped type="pytest.skip" message="no mpv"/></testcase>'
+                            '<testcase classname="a" name="open" time="0"><skipped type="pytest.xfail" message="open: x"/></testcase>'
+                            '</testsuite></testsuites>')
+            found = check.count_pytest(path)
+        self.assertEqual((found.passed, found.failures), (1, ["a.bad"]))
+        self.assertEqual((found.skipped, found.known), (["a.away: no mpv"], ["a.open: open: x"]))
+        self.assertEqual(max(found.times), (2.5, "a.good"))
+        self.assertEqual(found.counts(), "1 passed, 1 failed, 1 skipped, 1 known to fail")
+
     def test_a_latency_that_was_never_measured_is_no_number(self):
         self.assertIsNone(milliseconds({"p50": 0, "p99": 0, "count": 0}))
         self.assertEqual(milliseconds({"p50": 1500, "p99": 2600, "count": 3}), {"p50": 1.5, "p99": 2.6})

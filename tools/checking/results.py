@@ -23,8 +23,8 @@ class Tally:
             self.known += known
             self.times += times
 
-    def take(self, other):
-        self.add(other.passed, other.failures, other.skipped, other.known, other.times)
+    def take(self, other, prefix=""):
+        self.add(other.passed, [prefix + failure for failure in other.failures], other.skipped, other.known, other.times)
 
     def counts(self):
         more = [f"{len(what)} {word}" for what, word in ((self.skipped, "skipped"), (self.known, "known to fail")) if what]
