@@ -1,10 +1,12 @@
 #include "relay/relay.hpp"
 
+#include <malloc.h>
 #include <poll.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 
 #include "common/descriptors.hpp"
 #include "common/exit_codes.hpp"
@@ -46,6 +48,17 @@ std::uint32_t loops_of(const RelayOptions& options) {
   CPU_ZERO(&ours);
   if (sched_getaffinity(0, sizeof ours, &ours) != 0) return 1;
   return static_cast<std::uint32_t>(std::clamp(CPU_COUNT(&ours), 1, 256));
+}
+
+// After a flood the allocator would keep what it took for it.
+void give_memory_back() {
+#if defined(__GLIBC__)
+  static std::time_t last = 0;
+  const std::time_t now = std::time(nullptr);
+  if (now - last < 5) return;
+  last = now;
+  malloc_trim(0);
+#endif
 }
 
 }  // namespace
@@ -195,6 +208,7 @@ int Relay::run(StopSignal& stop) {
     if (stop.take_reload()) reload();
     if (control_) control_->serve(waited);
     if (!drain_events()) return fail(program, exit_failed, "the node stopped by itself");
+    give_memory_back();
   }
   log_info("goaway", drain_wanted_ ? "drain was asked for: saying good-bye to peers" : "saying good-bye to peers");
   const streamr_status_t status = streamr_node_stop(node_, stop_within_ms);
