@@ -7,6 +7,7 @@ never took more memory than its setting and what is stated here, and has as many
 """
 import contextlib
 import json
+import os
 import pathlib
 import socket
 import statistics
@@ -86,6 +87,11 @@ class Scene:
     def close(self):
         for one in self.sockets:
             one.close()
+
+
+def busy_machine():
+    """How many times longer work takes than alone, since others compute on this machine too."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 def send_all(one, data):
@@ -178,7 +184,7 @@ class Field:
             assert len(numbers) >= (until - since) / 0.2 - 3, f"the {who} got {len(numbers)} parts in {until - since:.1f} s"
             calm = self.delays(who, lambda put: not any(begin - 0.3 <= put < end + 0.3 for begin, end in self.attacks))
             usual, now = statistics.median(calm.values()), statistics.median(during.values())
-            assert now <= 5 * usual + PART_MS, f"the {who} waits {now:.0f} ms under attack and {usual:.0f} ms without"
+            assert now <= (5 * usual + PART_MS) * busy_machine(), f"the {who} waits {now:.0f} ms under attack and {usual:.0f} ms without"
             assert max(during.values()) < LATE_MS, f"the {who} waited {max(during.values()):.0f} ms for one part"
 
     @contextlib.contextmanager

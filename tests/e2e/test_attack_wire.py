@@ -41,7 +41,7 @@ def guest(scene, source="127.0.0.2", start=None, recv_limit=1 << 62, **granted):
     return peer
 
 
-def flood(peers, data, seconds=1.5, reads=False):
+def flood(peers, data, seconds=1.0, reads=False):
     """Writes the same octets to all peers as fast as they are taken; how many went out."""
     end, count = time.monotonic() + seconds, 0
     live = {peer.socket for peer in peers}
@@ -249,14 +249,14 @@ def test_bad_certificates_from_ever_new_connections_are_refused_and_disturb_nobo
     with field.attack() as scene:
         source = Source()
         wrong = source.cert[:-1] + bytes([source.cert[-1] ^ 1])
-        end, count = time.monotonic() + 2, 0
+        end, count = time.monotonic() + 1.2, 0
         while time.monotonic() < end:
             peer = upgraded(scene, f"127.0.0.{2 + count % 20}").open(source.session, PUBLISHER)
             peer.send(CERT, wrong)
             assert peer.ending() == [5]
             peer.close()
             count += 1
-        assert count > 20
+        assert count > 10
 
 
 def test_announcements_without_a_stream_behind_them_disturb_nobody(field):
@@ -279,7 +279,7 @@ def test_announcements_without_a_stream_behind_them_disturb_nobody(field):
 
 def test_tickets_of_nobody_are_refused_one_by_one_and_disturb_nobody(field):
     with field.attack() as scene:
-        end, count, forger = time.monotonic() + 2, 0, Key()
+        end, count, forger = time.monotonic() + 1.2, 0, Key()
         while time.monotonic() < end:
             key = Key()
             peer = upgraded(scene, f"127.0.0.{2 + count % 20}")
@@ -287,7 +287,7 @@ def test_tickets_of_nobody_are_refused_one_by_one_and_disturb_nobody(field):
             assert peer.ending() == [6]
             peer.close()
             count += 1
-        assert count > 20
+        assert count > 10
 
 
 def test_a_publisher_that_floods_with_headers_alone_is_refused_and_disturbs_nobody(field):
